@@ -1,0 +1,3 @@
+from tellsign.cli import app
+
+app()

@@ -1,0 +1,43 @@
+"""The command line, `tellsign …`: thin; each command's work is done elsewhere."""
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from tellsign import __version__
+
+app = typer.Typer(
+    name="tellsign",
+    help="Marks pictures that are suspected to be AI-made, on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+
+COMMANDS = {
+    "check": "tellsign.commands.check",
+    "serve": "tellsign.commands_serve",
+    "pair": "tellsign.commands_serve",
+    "token": "tellsign.commands_serve",
+    "demo": "tellsign.demo.command",
+}
+
+for name, module in COMMANDS.items():
+    app.command(name)(getattr(import_module(module), name))
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"tellsign {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Marks pictures that are suspected to be AI-made, on this machine."""

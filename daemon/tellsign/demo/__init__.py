@@ -1,0 +1,1 @@
+"""`tellsign demo`: the whole of Tellsign on one page, in a real browser."""

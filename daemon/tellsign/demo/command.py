@@ -1,0 +1,204 @@
+"""`tellsign demo`: daemon, feed page and a browser with the extension, started together."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiohttp
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tellsign.commands.check import STYLES, SUFFIXES, WORDS
+from tellsign.demo.browsers import BrowserError, Installed, Page, find, running
+from tellsign.demo.feed import Post, serving
+
+HERE = Path(__file__).parent
+EXTENSION = HERE.parents[2] / "extension"
+WIDTH, HEIGHT = 1160, 1500
+STEADY = 4
+"""Equal screenshots in a row, half a second apart, after which nothing more is expected."""
+MOST_PICTURES = 200
+START_TIMEOUT = 120.0
+
+console = Console()
+
+
+class DemoError(RuntimeError):
+    """Something that the demo needs is not there; the message says what to do."""
+
+
+def demo(
+    pictures: Annotated[
+        Path | None, typer.Argument(help="A folder of your own pictures.", exists=True)
+    ] = None,
+    browser: Annotated[
+        str, typer.Option(help="chromium, firefox, or the path of one. Default: what is there.")
+    ] = "",
+    headless: Annotated[
+        bool, typer.Option(help="No window: save a screenshot. So it is without a display.")
+    ] = False,
+    screenshot: Annotated[Path, typer.Option(help="Where the screenshot goes.")] = Path(
+        "tellsign-demo.png"
+    ),
+    extension: Annotated[Path, typer.Option(help="The folder of the extension.")] = EXTENSION,
+) -> None:
+    """Show Tellsign at work: a page of pictures in a real browser, marked by a local daemon."""
+    try:
+        posts = own_posts(pictures) if pictures else sample_posts()
+        if not (extension / "manifest.json").is_file():
+            raise DemoError(
+                f"There is no extension in {extension}: name its folder by --extension."
+            )
+        chosen = find(browser)
+        asyncio.run(_demo(posts, chosen, headless or not _display(), screenshot, extension))
+    except (DemoError, BrowserError) as error:
+        console.print(str(error), style="red")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def sample_posts() -> list[Post]:
+    """The pictures that come with the program; samples.json says what each of them is."""
+    samples = json.loads((HERE / "samples" / "samples.json").read_text("utf-8"))
+    return [Post(HERE / "samples" / s["file"], s["caption"], s["truth"]) for s in samples]
+
+
+def own_posts(folder: Path) -> list[Post]:
+    """The pictures of a user's folder, in order."""
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        raise DemoError(f"There is no picture in {folder}.")
+    if len(files) > MOST_PICTURES:
+        console.print(f"The first {MOST_PICTURES} of {len(files)} pictures are shown.")
+    return [Post(path, path.name) for path in files[:MOST_PICTURES]]
+
+
+def _display() -> bool:
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+async def _demo(
+    posts: Sequence[Post], browser: Installed, headless: bool, shot: Path, extension: Path
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="tellsign-demo-") as name:
+        folder = Path(name)
+        console.print("Starting the daemon …", style="dim")
+        async with _daemon(folder / "state") as (address, token), serving(posts) as url:
+            console.print(f"Daemon at {address}, feed page at {url}", style="dim")
+            _copy_extension(extension, folder / "extension", address, token)
+            console.print(await _table(posts, address, token))
+            console.print(f"Opening {browser.path} …", style="dim")
+            start = running(browser, folder / "extension", folder / "profile", url, headless)
+            async with start as (page, process):
+                if headless:
+                    await page.open(url, WIDTH, HEIGHT)
+                    shot.write_bytes(await _steady(page))
+                    console.print(f"Screenshot of the page: {shot.absolute()}")
+                    return
+                await page.open(url, WIDTH, HEIGHT) if browser.kind == "firefox" else None
+                console.print(
+                    "Look at the browser. Close it, or press Ctrl-C here, to end the demo."
+                )
+                await process.wait()
+
+
+def _copy_extension(source: Path, target: Path, address: str, token: str) -> None:
+    """A copy of the extension that is paired with the demo's daemon from the start."""
+    shutil.copytree(source, target)
+    preset = {"address": address, "token": token}
+    (target / "preset.json").write_text(json.dumps(preset), "utf-8")
+
+
+@asynccontextmanager
+async def _daemon(state: Path) -> AsyncIterator[tuple[str, str]]:
+    """A daemon of the demo's own on a free port; yields its address and a token."""
+    state.mkdir(parents=True)
+    command = [sys.executable, "-m", "tellsign", "serve", "--port", "0"]
+    with (state / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, env=os.environ | {"TELLSIGN_STATE": str(state)}, stdout=log, stderr=log
+        )
+        try:
+            async with aiohttp.ClientSession() as session:
+                async with asyncio.timeout(START_TIMEOUT):
+                    address, control = await _ready(state, process, session)
+                headers = {"Authorization": f"Bearer {control}"}
+                clients = f"{address}/v1/clients"
+                async with session.post(clients, headers=headers, json={"name": "demo"}) as answer:
+                    token = (await answer.json())["token"]
+            yield address, token
+        except TimeoutError:
+            raise DemoError(f"The daemon did not get ready:\n{_log(state)}") from None
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+
+
+async def _ready(
+    state: Path, process: asyncio.subprocess.Process, session: aiohttp.ClientSession
+) -> tuple[str, str]:
+    """Address and control token of the daemon, once its model is loaded."""
+    while True:
+        if process.returncode is not None:
+            raise DemoError(f"The daemon stopped at its start:\n{_log(state)}")
+        if (state / "daemon.json").exists():
+            info = json.loads((state / "daemon.json").read_text("utf-8"))
+            address = f"http://{info['host']}:{info['port']}"
+            async with session.get(f"{address}/v1/health") as answer:
+                health = (await answer.json())["state"]
+            if health == "failed":
+                raise DemoError(f"The daemon could not load its model:\n{_log(state)}")
+            if health == "ready":
+                return address, info["control"]
+        await asyncio.sleep(0.1)
+
+
+def _log(state: Path) -> str:
+    return (state / "log").read_text("utf-8", "replace")[-2000:]
+
+
+async def _table(posts: Sequence[Post], address: str, token: str) -> Table:
+    """What the daemon says of every picture, beside what it is."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("verdict", "AI", "picture", "what it is"):
+        table.add_column(column, justify="right" if column == "AI" else "left", overflow="fold")
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        for post in posts:
+            async with session.post(f"{address}/v1/check", data=post.path.read_bytes()) as answer:
+                table.add_row(*_row(post, await answer.json()))
+    return table
+
+
+def _row(post: Post, result: dict[str, Any]) -> list[str]:
+    if "error" in result:
+        style = STYLES["error"]
+        return [f"[{style}]Error[/]", "", post.path.name, result["error"]["message"]]
+    verdict = result["verdict"]
+    words = f"[{STYLES[verdict]}]{WORDS[verdict]}[/]"
+    return [words, f"{result['probability']:.0%}", post.path.name, post.truth]
+
+
+async def _steady(page: Page) -> bytes:
+    """A screenshot once the page has not changed for a while, for at most a minute."""
+    last, same = b"", 0
+    for _ in range(120):
+        await asyncio.sleep(0.5)
+        shot = await page.screenshot()
+        same = same + 1 if shot == last else 0
+        last = shot
+        if same >= STEADY:
+            break
+    return last

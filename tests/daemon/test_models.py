@@ -1,0 +1,91 @@
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tellsign.models import Calibration, ModelError, ModelFolder, UnknownModel, available, folder
+from tellsign.models.folder import FILES, sha256
+from tellsign.settings import DEFAULT_MODEL
+from tellsign.verdict import judge
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return shutil.copytree(folder(DEFAULT_MODEL), tmp_path / "copy")
+
+
+def reseal(path: Path) -> None:
+    digests = {name: sha256(path / name) for name in FILES}
+    (path / "digests.json").write_text(json.dumps(digests), "utf-8")
+
+
+def test_the_bundled_model_is_small_enough() -> None:
+    info = next(m for m in available() if m.id == DEFAULT_MODEL)
+    assert info.bytes <= 28.3e6
+    assert info.parameters > 6e6
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_changed_file_is_refused_by_name(copy: Path, name: str) -> None:
+    data = bytearray((copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / name).write_bytes(data)
+    with pytest.raises(ModelError, match=rf"copy.*{name} differs"):
+        ModelFolder(copy)
+
+
+@pytest.mark.parametrize("name", [*FILES, "digests.json"])
+def test_a_missing_file_is_refused_by_name(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(ModelError, match=name):
+        ModelFolder(copy)
+
+
+def test_a_pickle_in_disguise_is_never_unpickled(copy: Path, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (tmp_path / "exploded",)
+
+    (copy / "model.safetensors").write_bytes(pickle.dumps(Bomb()))
+    reseal(copy)
+    with pytest.raises(ModelError, match="weights can't be read"):
+        ModelFolder(copy).network()
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"architecture": "no_such_net"}, "no_such_net"),
+        ({"views": {"size": 224, "surprise": 1}}, "surprise"),
+        ({"views": None}, "setting"),
+    ],
+)
+def test_senseless_settings_are_refused(copy: Path, change: dict[str, object], why: str) -> None:
+    config = json.loads((copy / "config.json").read_text("utf-8"))
+    (copy / "config.json").write_text(json.dumps(config | change), "utf-8")
+    reseal(copy)
+    with pytest.raises(ModelError, match=why):
+        ModelFolder(copy).network()
+
+
+def test_unknown_model_names_what_there_is() -> None:
+    with pytest.raises(UnknownModel, match=DEFAULT_MODEL):
+        folder("../../etc")
+
+
+@given(
+    logit=st.floats(-1e6, 1e6),
+    higher=st.floats(0, 100),
+    a=st.floats(-5, -0.01),
+    b=st.floats(-5, 5),
+)
+def test_verdicts_grow_with_the_logit(logit: float, higher: float, a: float, b: float) -> None:
+    order = ["none", "unsure", "suspected"]
+    calibration = Calibration(a, b, suspected=0.8, unsure=0.5, version="test")
+    low, high = judge(logit, calibration), judge(logit + higher, calibration)
+    assert 0 <= low.probability <= high.probability <= 1
+    assert order.index(low.verdict) <= order.index(high.verdict)

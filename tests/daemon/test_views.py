@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tellsign.views import ViewPlan, boxes, canonical, views
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    width=st.integers(32, 1500),
+    height=st.integers(32, 1500),
+    crops=st.integers(1, 9),
+    whole=st.booleans(),
+)
+def test_views_have_one_size_and_a_bounded_number(
+    width: int, height: int, crops: int, whole: bool
+) -> None:
+    plan = ViewPlan(size=64, long_side=300, crops=crops, whole=whole)
+    result = views(np.zeros((height, width, 3), np.uint8), plan)
+    assert result.dtype == np.uint8
+    assert result.shape[1:] == (64, 64, 3)
+    assert 1 + whole <= len(result) <= crops + whole
+
+
+@settings(max_examples=200)
+@given(width=st.integers(224, 3000), height=st.integers(224, 3000), crops=st.integers(1, 12))
+def test_boxes_lie_inside_and_differ(width: int, height: int, crops: int) -> None:
+    result = boxes(width, height, ViewPlan(crops=crops))
+    assert len(set(result)) == len(result) <= crops
+    for left, top, right, bottom in result:
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+        assert right - left == bottom - top == 224
+
+
+def test_enough_boxes_cover_the_picture() -> None:
+    covered = np.zeros((700, 1000), bool)
+    for left, top, right, bottom in boxes(1000, 700, ViewPlan(crops=100)):
+        covered[top:bottom, left:right] = True
+    assert covered.all()
+
+
+def test_native_crops_are_the_picture_itself() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (500, 700, 3), np.uint8)
+    plan = ViewPlan(long_side=768, crops=3, whole=False)
+    for view, (left, top, right, bottom) in zip(
+        views(pixels, plan), boxes(700, 500, plan), strict=True
+    ):
+        assert (view == pixels[top:bottom, left:right]).all()
+
+
+@pytest.mark.parametrize("size", [(32, 20_000), (20_000, 32), (33, 40), (4000, 3000)])
+def test_odd_shapes_stay_bounded(size: tuple[int, int]) -> None:
+    scaled = canonical(Image.new("RGB", size), ViewPlan())
+    assert min(scaled.size) >= 224
+    assert max(scaled.size) <= 8 * 224
