@@ -1,0 +1,1 @@
+"""Trains, calibrates, measures and exports Tellsign's detectors."""

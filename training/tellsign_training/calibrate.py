@@ -1,0 +1,53 @@
+"""Platt scaling and thresholds at a false-positive budget, from scores on `val`."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from tellsign_training.metrics import threshold_at_fpr, wilson
+from tellsign_training.scores import Array, Scores
+
+BUDGETS = {"suspected": 0.01, "unsure": 0.05}
+
+
+def platt(ai: Array, logits: Array) -> tuple[float, float]:
+    """A and B of p = 1 / (1 + exp(A s + B)), both classes weighing the same (Platt, 1999)."""
+    model = LogisticRegression(C=1e6, class_weight="balanced").fit(logits.reshape(-1, 1), ai)
+    return -float(model.coef_[0, 0]), -float(model.intercept_[0])
+
+
+def probability(logits: Array, a: float, b: float) -> Array:
+    result: Array = 0.5 * (1 - np.tanh((a * logits + b) / 2))
+    return result
+
+
+def calibrate(scores: Scores, data: str) -> dict[str, Any]:
+    """The content of calibration.json.
+
+    Platt is fitted over all tiers together. A threshold is the strictest of those that hold its
+    budget of false positives in each tier, so that no way of delivery breaks the promise.
+    """
+    tiers = scores.logits.shape[1]
+    a, b = platt(np.repeat(scores.ai, tiers), scores.logits.ravel())
+    real = scores.logits[~scores.ai]
+    thresholds = {}
+    for name, budget in BUDGETS.items():
+        logit = max(threshold_at_fpr(real[:, i], budget) for i in range(tiers))
+        false = dict(zip(scores.tiers, (real >= logit).sum(0).tolist(), strict=True))
+        thresholds[name] = {
+            "probability": float(probability(np.array(logit), a, b)),
+            "logit": logit,
+            "budget": budget,
+            "real": len(real),
+            "false_positives": false,
+            "upper": {t: round(wilson(n, len(real))[1], 4) for t, n in false.items()},
+        }
+    return {
+        "platt": {"a": a, "b": b},
+        "thresholds": thresholds,
+        "data": {
+            "name": data, "split": "val", "tiers": list(scores.tiers),
+            "ai": int(scores.ai.sum()), "real": int((~scores.ai).sum()),
+        },
+    }  # fmt: skip

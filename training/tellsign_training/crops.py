@@ -1,0 +1,93 @@
+"""A store of training crops: every picture a few times, delivered at random, cut to one view.
+
+Decoding and re-encoding cost more than the small network, so it is done once, in all cores, into
+one file that a training maps into memory. Packing resumes where it was stopped.
+
+    store/crops.npy   uint8 [pictures, passes, size, size, 3]
+    store/done.npy    bool [pictures]: packed (an unreadable picture stays False)
+    store/rows.csv    source, label, certainty and path of each picture
+"""
+
+import csv
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.format import open_memmap
+from PIL import Image
+from rich.progress import track
+from tellsign.picture import PictureError
+from tellsign.views import ViewPlan, canonical, whole
+
+from tellsign_training.data import Sample, load
+from tellsign_training.delivery import LOSSLESS, limited, random_delivery
+
+Crops = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """How a picture becomes `passes` training crops; every fourth shows the whole picture."""
+
+    passes: int = 4
+    view: ViewPlan = field(default_factory=ViewPlan)
+    seed: int = 0
+
+
+def pack(samples: Sequence[Sample], store: Path, plan: CropPlan, workers: int) -> None:
+    """Write the store for these samples, going on with what an earlier call left."""
+    store.mkdir(parents=True, exist_ok=True)
+    size = plan.view.size
+    shape = (len(samples), plan.passes, size, size, 3)
+    crops = _array(store / "crops.npy", np.uint8, shape)
+    done = _array(store / "done.npy", np.bool_, shape[:1])
+    with (store / "rows.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["source", "ai", "certain", "path"])
+        writer.writerows([s.source, int(s.ai), int(s.certain), s.path] for s in samples)
+    todo = np.flatnonzero(~done).tolist()
+    work = partial(_crops, plan=plan)
+    with ProcessPoolExecutor(workers) as pool:
+        results = pool.map(work, (samples[i] for i in todo), todo, chunksize=16)
+        for i, result in zip(track(todo, "packing crops"), results, strict=True):
+            if isinstance(result, str):
+                print(f"left out {samples[i].path}: {result}")
+                continue
+            crops[i] = result
+            done[i] = True
+    crops.flush()
+    done.flush()
+
+
+def _array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    if path.exists() and np.load(path, mmap_mode="r").shape == shape:
+        return open_memmap(path, "r+")
+    return open_memmap(path, "w+", dtype, shape)
+
+
+def _crops(sample: Sample, index: int, plan: CropPlan) -> Crops | str:
+    try:
+        image, format = load(sample)
+    except PictureError as error:
+        return error.message
+    rng = np.random.default_rng((plan.seed, index))
+    image = limited(image, 1600)
+    return np.stack([_crop(image, format in LOSSLESS, i, plan, rng) for i in range(plan.passes)])
+
+
+def _crop(
+    image: Image.Image, lossless: bool, turn: int, plan: CropPlan, rng: np.random.Generator
+) -> Crops:
+    """One view of the picture after a random delivery, uint8 [size, size, 3]."""
+    delivered = random_delivery(image, lossless, rng)
+    if turn % 4 == 3:
+        return np.asarray(whole(delivered, plan.view.size))
+    scaled = canonical(delivered, plan.view)
+    left = int(rng.integers(0, scaled.width - plan.view.size + 1))
+    top = int(rng.integers(0, scaled.height - plan.view.size + 1))
+    return np.asarray(scaled.crop((left, top, left + plan.view.size, top + plan.view.size)))

@@ -1,0 +1,91 @@
+"""What networks and platforms do to a picture: resize, re-encode, deliver.
+
+`deliver` makes the four tiers of the measuring protocol; `random_delivery` is the augmentation,
+drawn from one distribution for both classes, so that size, format and quality give nothing away.
+"""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from tellsign.views import resize
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One way of delivery: the long side at most `long_side` pixels, encoded at `quality`."""
+
+    name: str
+    long_side: int | None = None
+    format: str | None = None
+    quality: int = 0
+
+
+TIERS = (
+    Tier("clean"),
+    Tier("web", 768, "JPEG", 60),
+    Tier("hard", 512, "JPEG", 40),
+    Tier("thumb", 256, "JPEG", 75),
+)
+
+LOSSLESS = frozenset({"PNG", "GIF", "BMP", "TIFF"})
+
+
+def encoded(image: Image.Image, format: str, quality: int) -> bytes:
+    """The bytes of the picture in JPEG, WEBP or AVIF at a quality of 1 to 100."""
+    buffer = io.BytesIO()
+    image.save(buffer, format, quality=quality, **({"speed": 9} if format == "AVIF" else {}))
+    return buffer.getvalue()
+
+
+def recoded(image: Image.Image, format: str, quality: int) -> Image.Image:
+    """The picture after one round of lossy encoding."""
+    return Image.open(io.BytesIO(encoded(image, format, quality))).convert("RGB")
+
+
+def limited(image: Image.Image, long_side: int) -> Image.Image:
+    """The picture with its long side at most `long_side`."""
+    scale = long_side / max(image.size)
+    if scale >= 1:
+        return image
+    return resize(image, max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+
+
+def deliver(image: Image.Image, tier: Tier) -> Image.Image:
+    """An RGB picture as it arrives in a tier."""
+    if tier.long_side is not None:
+        image = limited(image, tier.long_side)
+    return recoded(image, tier.format, tier.quality) if tier.format else image
+
+
+def random_delivery(
+    image: Image.Image, lossless: bool, rng: np.random.Generator, max_side: int = 1280
+) -> Image.Image:
+    """An RGB picture after a random way of delivery.
+
+    Real pictures come mostly as JPEG, generated ones often as PNG: `lossless` pictures get a first
+    JPEG round more often, so that the history of compression does not tell the classes apart.
+    """
+    if lossless and rng.random() < 0.8:
+        image = recoded(image, "JPEG", int(rng.integers(75, 98)))
+    longest = min(max(image.size), max_side)
+    if rng.random() < 0.25:
+        image = limited(image, longest)
+    else:
+        image = limited(
+            image, round(np.exp(rng.uniform(np.log(min(224, longest)), np.log(longest))))
+        )
+    draw = rng.random()
+    if draw < 0.12:
+        return image
+    image = _random_encoding(image, rng)
+    if draw > 0.75:
+        image = limited(image, round(max(image.size) * rng.uniform(0.6, 1.0)))
+        image = _random_encoding(image, rng)
+    return image
+
+
+def _random_encoding(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    format = str(rng.choice(["JPEG", "WEBP", "AVIF"], p=[0.7, 0.22, 0.08]))
+    return recoded(image, format, int(rng.integers(35, 96)))

@@ -1,0 +1,61 @@
+"""Trained weights -> a model folder that the daemon loads, with its card and digests."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from tellsign.models import architectures
+from tellsign.models.folder import FILES, sha256
+
+from tellsign_training.fit import MEAN, STD
+from tellsign_training.recipe import Recipe
+
+UNCALIBRATED: dict[str, Any] = {
+    "platt": {"a": -1.0, "b": 0.0},
+    "thresholds": {"suspected": {"probability": 0.99}, "unsure": {"probability": 0.95}},
+    "data": {"name": "not calibrated"},
+}
+
+
+def export(
+    recipe: Recipe, weights: Path, folder: Path, calibration: dict[str, Any] | None, card: str
+) -> None:
+    """Write the model folder; it is complete or not there at all."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    network = architectures.create(recipe.network)
+    network.load_state_dict(load_file(weights), strict=True)
+    if isinstance(network, architectures.LevitDetector):
+        network.eval().fuse()
+    save_file(network.state_dict(), part / "model.safetensors")
+    (part / "model.safetensors").chmod(0o644)
+    _write(part / "config.json", _config(recipe, network))
+    _write(part / "calibration.json", calibration or UNCALIBRATED)
+    (part / "README.md").write_text(card, "utf-8")
+    _write(part / "digests.json", {name: sha256(part / name) for name in FILES})
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+def _config(recipe: Recipe, network: torch.nn.Module) -> dict[str, Any]:
+    size = recipe.views.size
+    return {
+        "id": recipe.id,
+        "title": recipe.title,
+        **recipe.network,
+        "num_classes": 1,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "pretrained_cfg": {
+            "input_size": [3, size, size], "mean": MEAN, "std": STD,
+            "interpolation": "lanczos", "crop_pct": 1.0, "num_classes": 1,
+        },
+        "views": recipe.views.as_dict(),
+    }  # fmt: skip
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2) + "\n", "utf-8")

@@ -1,0 +1,261 @@
+"""The training loop: labels and, where a store has them, a teacher's features."""
+
+import csv
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import save_file
+from sklearn.metrics import roc_auc_score
+from tellsign.models import architectures
+from tellsign.models.architectures import LevitDetector
+from torch import nn
+from torch.nn import functional as F
+
+from tellsign_training.recipe import FitPlan, Recipe
+from tellsign_training.teacher import TOKENS, VECTOR
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store of crops, opened (see crops.py), with the teacher's features where there are any."""
+
+    crops: npt.NDArray[np.uint8]
+    packed: npt.NDArray[np.bool_]
+    ai: npt.NDArray[np.bool_]
+    weight: npt.NDArray[np.float64]
+    vector: npt.NDArray[np.float16] | None
+    tokens: npt.NDArray[np.float16] | None
+    taught: npt.NDArray[np.bool_]
+
+
+def open_store(path: Path) -> Store:
+    crops = np.load(path / "crops.npy", mmap_mode="r")
+    with (path / "rows.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    sizes = Counter(row["source"] for row in rows)
+    # A source counts by the square root of its size, an uncertain label by half.
+    weight = [(1.0 if r["certain"] == "1" else 0.5) * sizes[r["source"]] ** -0.5 for r in rows]
+    teacher = path / "teacher"
+    has = (teacher / "done.npy").exists()
+    return Store(
+        crops=crops,
+        packed=np.load(path / "done.npy"),
+        ai=np.array([row["ai"] == "1" for row in rows]),
+        weight=np.array(weight),
+        vector=np.load(teacher / "vector.npy", mmap_mode="r") if has else None,
+        tokens=np.load(teacher / "tokens.npy", mmap_mode="r") if has else None,
+        taught=np.load(teacher / "done.npy") if has else np.zeros(crops.shape[:2], np.bool_),
+    )
+
+
+class Batches:
+    """Endless class-balanced, source-balanced batches over several stores."""
+
+    def __init__(self, stores: list[Store], shares: list[float], batch: int) -> None:
+        self.stores, self.shares, self.batch = stores, shares, batch
+        self.chance = []
+        for store in stores:
+            w = store.weight * store.packed
+            for label in (True, False):
+                w[store.ai == label] /= w[store.ai == label].sum()
+            self.chance.append(w / w.sum())
+
+    def __call__(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        counts = rng.multinomial(self.batch, self.shares)
+        parts = [
+            self._draw(s, c, int(n), rng)
+            for s, c, n in zip(self.stores, self.chance, counts, strict=True)
+            if n
+        ]
+        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+
+    def _draw(
+        self, store: Store, chance: npt.NDArray[np.float64], n: int, rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        rows = rng.choice(len(chance), n, p=chance)
+        turns = rng.integers(0, store.crops.shape[1], n)
+        taught = store.taught[rows, turns]
+        vector = np.zeros((n, VECTOR), np.float16)
+        tokens = np.zeros((n, 7, 7, TOKENS), np.float16)
+        if store.vector is not None and store.tokens is not None:
+            vector[taught] = store.vector[rows[taught], turns[taught]]
+            tokens[taught] = store.tokens[rows[taught], turns[taught]]
+        flip = torch.from_numpy(rng.random(n) < 0.5)[:, None, None, None]
+        x = torch.from_numpy(store.crops[rows, turns])
+        t = torch.from_numpy(tokens)
+        return {
+            "x": torch.where(flip, x.flip(2), x),
+            "y": torch.from_numpy(store.ai[rows]).float(),
+            "taught": torch.from_numpy(taught),
+            "vector": torch.from_numpy(vector).float(),
+            "tokens": torch.where(flip, t.flip(2), t).float(),
+        }
+
+
+def normalised(x: torch.Tensor) -> torch.Tensor:
+    """uint8 [n, H, W, 3] -> float32 [n, 3, H, W], ImageNet mean and deviation, channels last."""
+    mean, std = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, STD))
+    return (x.permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+
+def jittered(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Random gain and offset of a normalised batch, each picture its own."""
+    n = len(x)
+    gain = torch.from_numpy(rng.uniform(0.8, 1.25, (n, 1, 1, 1))).float()
+    offset = torch.from_numpy(rng.normal(0, 0.15, (n, 3, 1, 1)) * 0.3).float()
+    return x * gain + offset + torch.from_numpy(rng.normal(0, 0.15, (n, 1, 1, 1))).float()
+
+
+class Student(nn.Module):
+    """The detector, with two linear maps onto the teacher's features that are thrown away later."""
+
+    def __init__(self, detector: LevitDetector) -> None:
+        super().__init__()
+        self.detector = detector
+        self.to_tokens = nn.Linear(256, TOKENS)
+        self.to_vector = nn.Sequential(nn.LayerNorm(384), nn.Linear(384, VECTOR))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        backbone = self.detector.backbone
+        x = backbone.stem(x).flatten(2).transpose(1, 2)
+        x = backbone.stages[1](backbone.stages[0](x))
+        tokens = self.to_tokens(x).reshape(len(x), 7, 7, TOKENS)
+        x = backbone.stages[2](x)
+        vector = self.to_vector(x.mean(1))
+        grid = x.transpose(1, 2).reshape(len(x), 384, LevitDetector.GRID, LevitDetector.GRID)
+        return self.detector.head(grid).squeeze(1), vector, tokens
+
+
+def losses(
+    student: Student, batch: dict[str, torch.Tensor], plan: FitPlan
+) -> dict[str, torch.Tensor]:
+    """The parts of the loss, each weighted; their sum is minimised."""
+    logit, vector, tokens = student(batch["x"])
+    target = batch["y"] * (1 - plan.label_smoothing) + plan.label_smoothing / 2
+    taught = batch["taught"]
+    share = taught.float().mean()
+    parts = {"label": F.binary_cross_entropy_with_logits(logit.float(), target)}
+    if bool(taught.any()):
+        v = F.mse_loss(vector[taught].float(), batch["vector"][taught])
+        t = F.mse_loss(tokens[taught].float(), batch["tokens"][taught])
+        parts["vector"] = plan.vector_weight * share * v
+        parts["tokens"] = plan.tokens_weight * share * t
+    return parts
+
+
+def schedule(step: int, steps: int, plan: FitPlan, per_epoch: int) -> float:
+    """Learning rate of a step: linear warm-up, then half a cosine down to 1 %."""
+    warm = plan.warmup_epochs * per_epoch
+    if step < warm:
+        return plan.lr * (step + 1) / warm
+    done = (step - warm) / max(1, steps - warm)
+    return float(plan.lr * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * done))))
+
+
+@torch.inference_mode()
+def validate(detector: nn.Module, store: Store, batch: int = 128) -> float:
+    """AUC on a validation store, a picture's score being the mean logit of its crops."""
+    detector.eval()
+    rows = np.flatnonzero(store.packed)
+    scores = []
+    for start in range(0, len(rows), batch // store.crops.shape[1]):
+        part = store.crops[rows[start : start + batch // store.crops.shape[1]]]
+        x = normalised(torch.from_numpy(part.reshape(-1, *part.shape[2:])))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = detector(x).float().reshape(len(part), -1)
+        scores.append(logits.mean(1).numpy())
+    return float(roc_auc_score(store.ai[rows], np.concatenate(scores)))
+
+
+def fit(
+    recipe: Recipe, stores: list[Store], shares: list[float], val: Store, out: Path
+) -> Iterator[dict[str, Any]]:
+    """Train; yields the log of each epoch. Goes on from `out/last.pt`; keeps the best by val AUC.
+
+    `out/best.safetensors` holds the averaged weights of the epoch with the highest AUC on `val`.
+    """
+    plan = recipe.fit
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(plan.seed)
+    detector = architectures.create(recipe.network)
+    assert isinstance(detector, LevitDetector)
+    student = Student(detector).to(memory_format=torch.channels_last)
+    average = deepcopy(student)
+    decay = [p for p in student.parameters() if p.ndim > 1]
+    rest = [p for p in student.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": decay, "weight_decay": plan.weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=plan.lr)
+    start, best = 0, 0.0
+    if (out / "last.pt").exists():
+        state = torch.load(out / "last.pt", weights_only=True)
+        student.load_state_dict(state["student"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        start, best = state["epoch"], state["best"]
+    per_epoch = plan.samples_per_epoch // plan.batch
+    draw = Batches(stores, shares, plan.batch)
+    for epoch in range(start, plan.epochs):
+        rng = np.random.default_rng((plan.seed, epoch))
+        student.train()
+        totals: Counter[str] = Counter()
+        begun = time.perf_counter()
+        for i in range(per_epoch):
+            step = epoch * per_epoch + i
+            for group in optimizer.param_groups:
+                group["lr"] = schedule(step, plan.epochs * per_epoch, plan, per_epoch)
+            batch = draw(rng)
+            batch["x"] = jittered(normalised(batch["x"]), rng)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                parts = losses(student, batch, plan)
+            loss = torch.stack(list(parts.values())).sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(student.parameters(), 2.0)
+            optimizer.step()
+            _average(average, student, min(plan.ema_decay, (1 + step) / (10 + step)))
+            totals.update({name: float(part.detach()) for name, part in parts.items()})
+        auc = validate(average.detector, val)
+        if auc > best:
+            best = auc
+            save_file(average.detector.state_dict(), out / "best.safetensors")
+        state = {
+            "student": student.state_dict(), "average": average.state_dict(),
+            "optimizer": optimizer.state_dict(), "epoch": epoch + 1, "best": best,
+        }  # fmt: skip
+        torch.save(state, out / "last.pt.part")
+        (out / "last.pt.part").replace(out / "last.pt")
+        seconds = time.perf_counter() - begun
+        row = {
+            "epoch": epoch + 1, "val_auc": round(auc, 4), "best": round(best, 4),
+            **{name: round(value / per_epoch, 4) for name, value in totals.items()},
+            "seconds": round(seconds, 1),
+            "pictures_per_second": round(per_epoch * plan.batch / seconds, 1),
+        }  # fmt: skip
+        with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        yield row
+
+
+@torch.no_grad()
+def _average(average: nn.Module, student: nn.Module, decay: float) -> None:
+    """Exponential moving average of weights and batch statistics."""
+    for mean, new in zip(average.state_dict().values(), student.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(new, 1 - decay)
+        else:
+            mean.copy_(new)

@@ -1,0 +1,76 @@
+"""Recipes: a model's network, views and schedule as data."""
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tellsign.views import ViewPlan
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class RecipeError(ValueError):
+    """A recipe that can't be used; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """The schedule of a training."""
+
+    epochs: int = 10
+    samples_per_epoch: int = 10_000
+    batch: int = 128
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    warmup_epochs: float = 1.0
+    label_smoothing: float = 0.0
+    ema_decay: float = 0.998
+    seed: int = 0
+    vector_weight: float = 0.0
+    tokens_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One file of `recipes/`, read."""
+
+    id: str
+    title: str
+    network: dict[str, Any]
+    views: ViewPlan
+    fit: FitPlan
+
+
+def read_recipe(name: str | Path) -> Recipe:
+    """A recipe by its name in `recipes/` or by the path of a TOML file.
+
+    Raises:
+        RecipeError: no such recipe, or a setting that is missing or unknown.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        path = RECIPES / f"{name}.toml"
+    if not path.is_file():
+        names = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise RecipeError(f"There is no recipe {name}. Available: {names}.")
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+        return Recipe(
+            id=data["id"],
+            title=data["title"],
+            network=data["network"],
+            views=_only(ViewPlan, data["views"]),
+            fit=_only(FitPlan, data["fit"]),
+        )
+    except KeyError as error:
+        raise RecipeError(f"{path}: {error} is missing.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path}: {error}.") from None
+
+
+def _only(kind: type[Any], values: dict[str, Any]) -> Any:
+    unknown = set(values) - {field.name for field in fields(kind)}
+    if unknown:
+        raise RecipeError(f"unknown settings: {', '.join(sorted(unknown))}.")
+    return kind(**values)

@@ -1,0 +1,82 @@
+"""Makes the demo's sample pictures out of public-domain photographs that Python packages ship.
+
+    python -m tellsign_training.samples AUTOENCODER_FOLDER [OUT]
+
+Half of them stay photographs; the others are sent through the autoencoder of an image generator,
+which draws every pixel of them anew. Needs scikit-image and matplotlib for the photographs.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import skimage
+import tellsign
+from PIL import Image
+from tellsign.views import resize
+
+from tellsign_training.delivery import encoded
+from tellsign_training.fakes import TinyAutoencoder
+
+QUALITY = 88
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A public-domain photograph of a package and what the demo does with it."""
+
+    file: str
+    caption: str
+    origin: str
+    generated: bool
+    width: int = 640
+
+
+PHOTOGRAPHS = (
+    Photograph("astronaut.png", "Portrait day", "NASA, public domain", False),
+    Photograph("chelsea.png", "Look who is here", "S. van der Walt, CC0", True),
+    Photograph("coffee.png", "First cup", "R. Michetti, no restrictions", True),
+    Photograph("rocket.jpg", "Lift-off", "SpaceX, CC0", False),
+    Photograph("grace_hopper.jpg", "A pioneer", "US Navy, public domain", True),
+    Photograph("hubble_deep_field.jpg", "Far away", "NASA, public domain", False),
+)
+
+
+def make(autoencoder: Path, out: Path) -> list[dict[str, str]]:
+    """Write the pictures and samples.json, which says what each of them is; returns its content."""
+    model = TinyAutoencoder.load(autoencoder)
+    out.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for photograph in PHOTOGRAPHS:
+        image = Image.open(_find(photograph.file)).convert("RGB")
+        height = round(image.height * photograph.width / image.width)
+        image = resize(image, photograph.width, height)
+        kind, truth = "real", f"a photograph ({photograph.origin})"
+        if photograph.generated:
+            image = Image.fromarray(model.round_trip(np.asarray(image)[None])[0])
+            kind = "ai"
+            truth = f"a photograph ({photograph.origin}) redrawn by FLUX.2's tiny autoencoder"
+        name = f"{kind}-{Path(photograph.file).stem.replace('_', '-')}.jpg"
+        (out / name).write_bytes(encoded(image, "JPEG", QUALITY))
+        entries.append({"file": name, "caption": photograph.caption, "truth": truth})
+    (out / "samples.json").write_text(json.dumps(entries, indent=2) + "\n", "utf-8")
+    return entries
+
+
+def _find(name: str) -> Path:
+    for folder in (
+        Path(skimage.__file__).parent / "data",
+        Path(mpl.get_data_path(), "sample_data"),
+    ):
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(f"No installed package ships {name}.")
+
+
+if __name__ == "__main__":
+    target = Path(tellsign.__file__).parent / "demo" / "samples"
+    for entry in make(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else target):
+        print(entry["file"], "-", entry["truth"])

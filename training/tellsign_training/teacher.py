@@ -1,0 +1,139 @@
+"""Features of a frozen CLIP image tower on a store of crops, for a small network to learn from.
+
+The middle blocks keep the traces of generation that the last ones have thrown away, so the tower is
+cut after block 8. What the student gets is whitened: the fine directions of small variance, where
+those traces lie, weigh as much as the coarse ones of content.
+
+    store/teacher/projection.npz   means and whitened directions of `vector` and `tokens`
+store/teacher/vector.npy       float16 [pictures, passes, 256]: class tokens of blocks 4, 6 and 8,
+                               and the mean patch token of block 8
+store/teacher/tokens.npy       float16 [pictures, passes, 7, 7, 96]: patch tokens of block 8,
+                               pooled 2x2
+store/teacher/done.npy         bool [pictures, passes]
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import timm
+import torch
+from numpy.lib.format import open_memmap
+from rich.progress import track
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+
+Array = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+TOWER = "vit_base_patch16_clip_quickgelu_224"
+TAPS = (4, 6, 8)
+VECTOR, TOKENS = 256, 96
+MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32) * 255
+STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32) * 255
+
+
+class Tower(nn.Module):
+    """CLIP ViT-B/16 cut after block 8.
+
+    float [n, 3, 224, 224] -> vector [n, 3072], tokens [n, 49, 768].
+    """
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        tower: Any = timm.create_model(TOWER, pretrained=False, num_classes=512)
+        missing = tower.load_state_dict(load_file(weights), strict=False)
+        if set(missing.missing_keys) > {"head.bias"} or missing.unexpected_keys:
+            raise ValueError(f"{weights} does not hold a {TOWER}.")
+        tower.blocks = tower.blocks[: max(TAPS)]
+        self.tower: Any = tower
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        tower = self.tower
+        x = tower.norm_pre(tower._pos_embed(tower.patch_embed(x)))
+        taps = []
+        for number, block in enumerate(tower.blocks, start=1):
+            x = block(x)
+            if number in TAPS:
+                taps.append(x[:, 0])
+        patches = x[:, 1:].transpose(1, 2).reshape(-1, x.shape[2], 14, 14)
+        tokens = F.avg_pool2d(patches, 2).flatten(2).transpose(1, 2)
+        return torch.cat([*taps, tokens.mean(1)], dim=1), tokens
+
+
+Extract = Callable[[Pixels], tuple[Array, Array]]
+
+
+def extractor(weights: Path, threads: int) -> Extract:
+    """The tower on OpenVINO in bfloat16: uint8 [n, 224, 224, 3] -> (vector, tokens)."""
+    import openvino as ov
+
+    model = ov.convert_model(Tower(weights).eval(), example_input=torch.zeros(2, 3, 224, 224))
+    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "bf16"}
+    compiled = ov.Core().compile_model(model, "CPU", options)
+
+    def extract(crops: Pixels) -> tuple[Array, Array]:
+        x = ((crops.astype(np.float32) - MEAN) / STD).transpose(0, 3, 1, 2)
+        vector, tokens = compiled(np.ascontiguousarray(x)).values()
+        return vector, tokens
+
+    return extract
+
+
+def whitening(samples: Array, components: int) -> tuple[Array, Array]:
+    """Mean [d] and whitened principal directions [d, components] of samples [n, d]."""
+    mean = samples.mean(0)
+    centred = torch.from_numpy(samples - mean).double()
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(samples))
+    values, vectors = values[-components:].flip(0), vectors[:, -components:].flip(1)
+    # Shrunk towards the mean variance, so that the last directions do not become pure noise.
+    directions = vectors / (values + 0.01 * values.mean()).sqrt()
+    return mean, directions.numpy().astype(np.float32)
+
+
+def teach(store: Path, extract: Extract, passes: list[int], batch: int = 64) -> None:
+    """Write the features of these passes of a store, going on with what an earlier call left.
+
+    A store takes over the projection of `store/teacher/projection.npz` if one lies there already.
+    """
+    crops = np.load(store / "crops.npy", mmap_mode="r")
+    packed = np.load(store / "done.npy")
+    out = store / "teacher"
+    out.mkdir(exist_ok=True)
+    if not (out / "projection.npz").exists():
+        _fit_projection(out, crops, np.flatnonzero(packed), extract, batch)
+    p = np.load(out / "projection.npz")
+    shape = crops.shape[:2]
+    fresh = not (out / "done.npy").exists()
+    mode = "w+" if fresh else "r+"
+    vector = open_memmap(out / "vector.npy", mode, np.float16, (*shape, VECTOR))
+    tokens = open_memmap(out / "tokens.npy", mode, np.float16, (*shape, 7, 7, TOKENS))
+    done = open_memmap(out / "done.npy", mode, np.bool_, shape)
+    for turn in passes:
+        todo = np.flatnonzero(packed & ~done[:, turn])
+        for start in track(range(0, len(todo), batch), f"teacher, pass {turn}"):
+            rows = todo[start : start + batch]
+            v, t = extract(crops[rows, turn])
+            vector[rows, turn] = (v - p["vector_mean"]) @ p["vector"]
+            tokens[rows, turn] = ((t - p["tokens_mean"]) @ p["tokens"]).reshape(-1, 7, 7, TOKENS)
+            done[rows, turn] = True
+
+
+def _fit_projection(
+    out: Path, crops: Pixels, packed: npt.NDArray[np.int64], extract: Extract, batch: int
+) -> None:
+    rows = np.sort(np.random.default_rng(0).choice(packed, min(4096, len(packed)), replace=False))
+    pairs = [
+        extract(crops[rows[i : i + batch], i // batch % crops.shape[1]])
+        for i in track(range(0, len(rows), batch), "teacher, projection")
+    ]
+    vector_mean, vector = whitening(np.concatenate([v for v, _ in pairs]), VECTOR)
+    some = np.concatenate([t[:, ::7].reshape(-1, t.shape[2]) for _, t in pairs])
+    tokens_mean, tokens = whitening(some, TOKENS)
+    np.savez(
+        out / "projection.npz",
+        vector_mean=vector_mean, vector=vector, tokens_mean=tokens_mean, tokens=tokens,
+    )  # fmt: skip
