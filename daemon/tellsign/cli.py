@@ -18,9 +18,9 @@ app = typer.Typer(
 
 COMMANDS = {
     "check": "tellsign.commands.check",
-    "serve": "tellsign.commands_serve",
-    "pair": "tellsign.commands_serve",
-    "token": "tellsign.commands_serve",
+    "serve": "tellsign.commands.daemon",
+    "pair": "tellsign.commands.daemon",
+    "token": "tellsign.commands.daemon",
     "demo": "tellsign.demo.command",
 }
 

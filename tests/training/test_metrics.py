@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score, roc_curve
+
 from tellsign_training import metrics
 from tellsign_training.calibrate import BUDGETS, calibrate, platt, probability
 from tellsign_training.evaluate import evaluate, summary

@@ -21,9 +21,9 @@ import numpy.typing as npt
 from numpy.lib.format import open_memmap
 from PIL import Image
 from rich.progress import track
+
 from tellsign.picture import PictureError
 from tellsign.views import ViewPlan, canonical, whole
-
 from tellsign_training.data import Sample, load
 from tellsign_training.delivery import LOSSLESS, limited, random_delivery
 
@@ -46,10 +46,7 @@ def pack(samples: Sequence[Sample], store: Path, plan: CropPlan, workers: int) -
     shape = (len(samples), plan.passes, size, size, 3)
     crops = _array(store / "crops.npy", np.uint8, shape)
     done = _array(store / "done.npy", np.bool_, shape[:1])
-    with (store / "rows.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["source", "ai", "certain", "path"])
-        writer.writerows([s.source, int(s.ai), int(s.certain), s.path] for s in samples)
+    write_rows(store, samples)
     todo = np.flatnonzero(~done).tolist()
     work = partial(_crops, plan=plan)
     with ProcessPoolExecutor(workers) as pool:
@@ -62,6 +59,14 @@ def pack(samples: Sequence[Sample], store: Path, plan: CropPlan, workers: int) -
             done[i] = True
     crops.flush()
     done.flush()
+
+
+def write_rows(store: Path, samples: Sequence[Sample]) -> None:
+    """Write rows.csv: what is known of each picture of a store."""
+    with (store / "rows.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["source", "ai", "certain", "path"])
+        writer.writerows([s.source, int(s.ai), int(s.certain), s.path] for s in samples)
 
 
 def _array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
@@ -77,7 +82,12 @@ def _crops(sample: Sample, index: int, plan: CropPlan) -> Crops | str:
         return error.message
     rng = np.random.default_rng((plan.seed, index))
     image = limited(image, 1600)
-    return np.stack([_crop(image, format in LOSSLESS, i, plan, rng) for i in range(plan.passes)])
+    return crops_of(image, format in LOSSLESS, plan, rng)
+
+
+def crops_of(image: Image.Image, lossless: bool, plan: CropPlan, rng: np.random.Generator) -> Crops:
+    """The training crops of one picture, uint8 [passes, size, size, 3]."""
+    return np.stack([_crop(image, lossless, i, plan, rng) for i in range(plan.passes)])
 
 
 def _crop(

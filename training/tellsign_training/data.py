@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+
 from tellsign.picture import decode
 
 SPLITS = ("train", "val", "test")

@@ -3,7 +3,6 @@
 from typing import Any
 
 from tellsign.models.folder import Calibration
-
 from tellsign_training import metrics
 from tellsign_training.calibrate import probability
 from tellsign_training.metrics import Array, Labels

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+
 from tellsign.models import architectures
 from tellsign.models.folder import FILES, sha256
-
 from tellsign_training.fit import MEAN, STD
 from tellsign_training.recipe import Recipe
 
@@ -31,14 +31,21 @@ def export(
     network.load_state_dict(load_file(weights), strict=True)
     if isinstance(network, architectures.LevitDetector):
         network.eval().fuse()
-    save_file(network.state_dict(), part / "model.safetensors")
+    save_file(
+        {k: v.contiguous() for k, v in network.state_dict().items()}, part / "model.safetensors"
+    )
     (part / "model.safetensors").chmod(0o644)
     _write(part / "config.json", _config(recipe, network))
     _write(part / "calibration.json", calibration or UNCALIBRATED)
     (part / "README.md").write_text(card, "utf-8")
-    _write(part / "digests.json", {name: sha256(part / name) for name in FILES})
+    reseal(part)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
+
+
+def reseal(folder: Path) -> None:
+    """Write the digests of a model folder's files as they are now."""
+    _write(folder / "digests.json", {name: sha256(folder / name) for name in FILES})
 
 
 def _config(recipe: Recipe, network: torch.nn.Module) -> dict[str, Any]:

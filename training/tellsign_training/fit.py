@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import save_file
 from sklearn.metrics import roc_auc_score
-from tellsign.models import architectures
-from tellsign.models.architectures import LevitDetector
 from torch import nn
 from torch.nn import functional as F
 
+from tellsign.models import architectures
+from tellsign.models.architectures import LevitDetector
 from tellsign_training.recipe import FitPlan, Recipe
 from tellsign_training.teacher import TOKENS, VECTOR
 
@@ -232,7 +232,8 @@ def fit(
         auc = validate(average.detector, val)
         if auc > best:
             best = auc
-            save_file(average.detector.state_dict(), out / "best.safetensors")
+            weights = average.detector.state_dict()
+            save_file({k: v.contiguous() for k, v in weights.items()}, out / "best.safetensors")
         state = {
             "student": student.state_dict(), "average": average.state_dict(),
             "optimizer": optimizer.state_dict(), "epoch": epoch + 1, "best": best,

@@ -14,10 +14,10 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import skimage
-import tellsign
 from PIL import Image
-from tellsign.views import resize
 
+import tellsign
+from tellsign.views import resize
 from tellsign_training.delivery import encoded
 from tellsign_training.fakes import TinyAutoencoder
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from rich.progress import track
+
 from tellsign.detector import Detector
 from tellsign.picture import PictureError
 from tellsign.views import Pixels, ViewPlan, views
-
 from tellsign_training.data import Sample, load
 from tellsign_training.delivery import TIERS, Tier, deliver
 

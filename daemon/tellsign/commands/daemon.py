@@ -1,0 +1,122 @@
+"""`tellsign serve`, `tellsign token`, `tellsign pair`: the daemon and who may use it."""
+
+import os
+import sys
+import time
+import webbrowser
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from tellsign.server import local
+from tellsign.server.local import Running
+from tellsign.server.pairing import CODE_SECONDS, Clients
+from tellsign.settings import DEFAULT_MODEL, DEFAULT_PORT, HOST, PORT_COUNT, state_dir
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+POLL_SECONDS = 0.5
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address on this machine to listen on.")] = HOST,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            help=f"Port; the default makes way for the next {PORT_COUNT - 1}, 0 is any free one.",
+        ),
+    ] = DEFAULT_PORT,
+    model: Annotated[str, typer.Option(help="Which model to use.")] = DEFAULT_MODEL,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Run the daemon that checks pictures for your browser."""
+    from tellsign.server import app, logs
+
+    def announce(started: app.Started) -> None:
+        out.print(f"Tellsign runs at {started.address} with the model {started.model}.")
+        if not started.paired:
+            out.print("No browser is paired yet: run `tellsign pair` in another terminal.")
+        out.print("Stop it with Ctrl-C.")
+
+    logs.set_up()
+    try:
+        app.run(app.Options(host, port, model, device), announce)
+    except app.StartError as error:
+        err.print(str(error))
+        raise typer.Exit(1) from None
+
+
+def token(name: Annotated[str, typer.Argument(help="What the token is for.")]) -> None:
+    """Print a new token with which a script may use the daemon."""
+    running = local.find(state_dir())
+    if running:
+        status, answer = running.call("POST", "/v1/clients", {"name": name})
+        if status != 200:
+            err.print(answer["error"]["message"])
+            raise typer.Exit(1)
+        print(answer["token"])
+    else:
+        print(Clients(state_dir()).add(name)[0])
+
+
+def pair(
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only show the code; open no page.")
+    ] = False,
+) -> None:
+    """Pair a browser with the daemon."""
+    running = local.find(state_dir())
+    if running is None:
+        err.print("Tellsign is not running. Start it with `tellsign serve`.")
+        raise typer.Exit(1)
+    try:
+        _, answer = running.call("POST", "/v1/pair/code")
+        _show(running, answer["code"], not no_browser)
+        _wait(running)
+    except KeyboardInterrupt:
+        err.print("Stopped waiting.")
+        raise typer.Exit(130) from None
+    except (OSError, ValueError):
+        err.print("Tellsign has stopped. Start it again with `tellsign serve`.")
+        raise typer.Exit(1) from None
+
+
+def _show(running: Running, code: str, open_page: bool) -> None:
+    """The code, and the page that hands it to the extension with one click."""
+    url = f"{running.address}/pair#{code}"
+    digits = Text(f"{code[:3]} {code[3:]}", style="bold")
+    out.print(Panel(digits, title="Pairing code", expand=False, padding=(1, 6)))
+    if open_page and _has_display() and webbrowser.open(url):
+        out.print("A page has opened in your browser: press “Pair this browser” there.")
+        out.print("Or type the code in the popup of the Tellsign extension.")
+    else:
+        out.print("Type the code in the popup of the Tellsign extension, or open")
+        out.print(url, soft_wrap=True)
+
+
+def _has_display() -> bool:
+    """Without one, `webbrowser` would start a text browser in this very terminal."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _wait(running: Running) -> None:
+    """Until the code has been used or is void."""
+    with out.status("Waiting …") as status:
+        while True:
+            _, answer = running.call("GET", "/v1/pair/code")
+            if answer["state"] != "pending":
+                break
+            status.update(f"Waiting, {answer['expires_in']} of {CODE_SECONDS} seconds left …")
+            time.sleep(POLL_SECONDS)
+    if answer["state"] != "used":
+        err.print("The code is no longer valid. Run `tellsign pair` again.")
+        raise typer.Exit(1)
+    out.print(f"Paired: {answer['name']}.", markup=False)

@@ -1,0 +1,1 @@
+"""The daemon: an aiohttp application on loopback that answers paired clients."""

@@ -1,0 +1,89 @@
+"""What the routes share: one object, made at start and closed at the end."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiohttp import web
+
+from tellsign.server.errors import ApiError
+from tellsign.server.events import Events
+from tellsign.server.model import Model, Shelf
+from tellsign.server.pairing import Keys
+from tellsign.server.queue import Queue
+
+
+class Daemon:
+    """To be made in a running event loop."""
+
+    def __init__(self, keys: Keys, shelf: Shelf, queue: Queue | None = None) -> None:
+        self.keys = keys
+        self.events = Events()
+        self.queue = queue or Queue()
+        self.model = Model(shelf, self._model_changed)
+        self._stopping = False
+        self._working = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._told = self.state
+
+    @property
+    def state(self) -> str:
+        """`starting`, `ready`, `failed` or `stopping`; ready while any model can be used."""
+        if self._stopping:
+            return "stopping"
+        if self.model.current:
+            return "ready"
+        return "failed" if self.model.state == "failed" else "starting"
+
+    def hello(self) -> dict[str, Any]:
+        return {"state": self.state, "model": self.model.status()}
+
+    def start(self, model_id: str) -> None:
+        self.queue.start()
+        self.model.use(model_id)
+
+    def stop(self) -> None:
+        """Take no new work; what runs goes on."""
+        self._stopping = True
+        self._tell_state()
+        self.events.close()
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Around a request that a stop has to wait for.
+
+        Raises:
+            ApiError: `stopping`.
+        """
+        if self._stopping:
+            raise ApiError(503, "stopping", "Tellsign is stopping.")
+        self._working += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._working -= 1
+            if not self._working:
+                self._idle.set()
+
+    async def idle(self) -> None:
+        """Until no such request is left; each has a deadline, so this has one too."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Let go of everything, when all requests have been answered."""
+        await asyncio.gather(self.model.close(), self.queue.close())
+
+    def _model_changed(self) -> None:
+        self.events.publish("model", self.model.status())
+        self._tell_state()
+
+    def _tell_state(self) -> None:
+        if self.state != self._told:
+            self._told = self.state
+            self.events.publish("state", {"state": self.state})
+
+
+DAEMON = web.AppKey("daemon", Daemon)

@@ -1,0 +1,286 @@
+"""The one way of a picture through the daemon: waiting -> decoding -> ready -> scoring.
+
+Bounded and by priority: what a person asks for goes before what they see, and that before what is
+further down the page; first in, first out inside a priority. Decoding runs in a few threads beside
+the one thread that owns the network, which takes all that is ready as one batch. A picture that is
+asked for while it is on its way joins the one that is. Nothing here blocks the event loop.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from tellsign.picture import Picture, decode
+from tellsign.server.errors import busy
+
+if TYPE_CHECKING:
+    from tellsign.detector import Detector
+    from tellsign.explain import Heatmap
+    from tellsign.views import Pixels
+
+MAX_JOBS = 256
+MAX_BYTES = 256 * 2**20
+"""Of encoded pictures on their way; with MAX_JOBS the bound of the queue."""
+MAX_BATCH = 8
+"""Pictures in one call of the network: few, so that a person's request waits little."""
+MAX_READY = 2 * MAX_BATCH
+"""Decoded pictures ahead of the network; more would only make the order of decoding final."""
+
+
+class Priority(IntEnum):
+    USER = 0
+    VISIBLE = 1
+    BACKGROUND = 2
+
+
+SHARE = {Priority.USER: 1.0, Priority.VISIBLE: 0.9, Priority.BACKGROUND: 0.7}
+"""How much of the queue each priority may fill: there is always room for a person's request."""
+
+
+class Stage(IntEnum):
+    WAITING = 0
+    DECODING = 1
+    READY = 2
+    SCORING = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A verdict's JSON and, if it was asked for, the heatmap."""
+
+    report: dict[str, Any]
+    reason: str
+    heatmap: "Heatmap | None"
+
+
+T = TypeVar("T")
+
+Key = tuple[str, int, str | None]
+
+
+@dataclass(eq=False)
+class Job:
+    """One picture for one detector, and all who wait for it."""
+
+    key: Key
+    number: int
+    data: bytes
+    detector: "Detector"
+    method: str | None
+    priority: Priority
+    answer: asyncio.Future[Answer]
+    stage: Stage = Stage.WAITING
+    waiters: int = 0
+    start: float = field(default_factory=time.perf_counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    picture: Picture | None = None
+    views: "Pixels | None" = None
+
+
+Entry = tuple[Priority, int, Job]
+Line = asyncio.PriorityQueue[Entry]
+
+
+class Queue:
+    """Bounded; to be made, started and closed in a running event loop."""
+
+    def __init__(self, max_jobs: int = MAX_JOBS, decoders: int | None = None) -> None:
+        self._max_jobs = max_jobs
+        self._decoders = decoders or min(4, os.cpu_count() or 1)
+        self._jobs: dict[Key, Job] = {}
+        self._bytes = 0
+        self._number = 0
+        self._waiting: Line = asyncio.PriorityQueue()
+        self._ready: Line = asyncio.PriorityQueue()
+        self._room = asyncio.Semaphore(MAX_READY)
+        self._decoding = ThreadPoolExecutor(self._decoders, "tellsign-decode")
+        self._network = ThreadPoolExecutor(1, "tellsign-network")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __len__(self) -> int:
+        """Pictures that are on their way."""
+        return len(self._jobs)
+
+    def start(self) -> None:
+        loops = [self._decode_forever() for _ in range(self._decoders)]
+        self._tasks = [asyncio.create_task(loop) for loop in [*loops, self._score_forever()]]
+
+    async def close(self) -> None:
+        """To be called when nobody waits any more; a running network call is waited for."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for pool in (self._decoding, self._network):
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+
+    async def ask(
+        self,
+        data: bytes,
+        sha256: str,
+        detector: "Detector",
+        priority: Priority,
+        method: str | None = None,
+    ) -> Answer:
+        """The answer for a picture's bytes, with a heatmap by `method` if one is given.
+
+        Raises:
+            PictureError: the bytes give no picture.
+            ApiError: `busy`.
+        """
+        key = (sha256, id(detector), method)
+        job = self._jobs.get(key) or self._accept(key, data, detector, priority)
+        if priority < job.priority:
+            self._hurry(job, priority)
+        job.waiters += 1
+        try:
+            return await asyncio.shield(job.answer)
+        finally:
+            job.waiters -= 1
+            if not job.waiters:  # all have gone: whoever takes the job next drops it
+                self._leave(job)
+                job.answer.cancel()
+
+    def _accept(self, key: Key, data: bytes, detector: "Detector", priority: Priority) -> Job:
+        share = SHARE[priority]
+        full = len(self._jobs) >= share * self._max_jobs
+        if full or self._bytes + len(data) > share * MAX_BYTES:
+            raise busy()
+        self._number += 1
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        job = Job(key, self._number, data, detector, key[2], priority, answer)
+        self._jobs[key] = job
+        self._bytes += len(data)
+        self._waiting.put_nowait((priority, job.number, job))
+        return job
+
+    def _hurry(self, job: Job, priority: Priority) -> None:
+        """Enter the job once more, further ahead; its later entry will be passed over."""
+        job.priority = priority
+        if job.stage in (Stage.WAITING, Stage.READY):
+            line = self._waiting if job.stage is Stage.WAITING else self._ready
+            line.put_nowait((priority, job.number, job))
+
+    def _leave(self, job: Job) -> None:
+        if self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
+            self._bytes -= len(job.data)
+            job.data = b""  # an entry of a job that all have left may stand in line for a while
+
+    def _settle(self, job: Job, outcome: Answer | Exception) -> None:
+        self._leave(job)
+        if job.answer.done():
+            return
+        if isinstance(outcome, Exception):
+            job.answer.set_exception(outcome)
+        else:
+            job.answer.set_result(outcome)
+
+    async def _decode_forever(self) -> None:
+        while True:
+            await self._room.acquire()
+            job = await self._take_waiting()
+            try:
+                await _run(self._decoding, partial(_prepare, job))
+            except Exception as error:
+                self._room.release()
+                self._settle(job, error)
+            else:
+                job.stage = Stage.READY
+                self._ready.put_nowait((job.priority, job.number, job))
+
+    async def _take_waiting(self) -> Job:
+        while True:
+            _, _, job = await self._waiting.get()
+            if job.stage is Stage.WAITING and not job.answer.done():
+                job.stage = Stage.DECODING
+                return job
+
+    async def _score_forever(self) -> None:
+        while True:
+            batch = self._batch(await self._ready.get())
+            if batch:
+                try:
+                    await self._score(batch)
+                except Exception as error:
+                    for job in batch:
+                        self._settle(job, error)
+
+    def _batch(self, entry: Entry | None) -> list[Job]:
+        """What is ready for the same detector, in the order of the line, `entry` first."""
+        batch: list[Job] = []
+        while entry:
+            job = entry[2]
+            if batch and job.detector is not batch[0].detector:
+                self._ready.put_nowait(entry)  # models are never mixed
+                break
+            if job.stage is Stage.READY:
+                job.stage = Stage.SCORING
+                self._room.release()
+                if not job.answer.done():
+                    batch.append(job)
+            if len(batch) == MAX_BATCH or self._ready.empty():
+                break
+            entry = self._ready.get_nowait()
+        return batch
+
+    async def _score(self, batch: list[Job]) -> None:
+        detector, start = batch[0].detector, time.perf_counter()
+        views = [job.views for job in batch if job.views is not None]
+        logits = await _run(self._network, lambda: detector.score(views))
+        seconds = time.perf_counter() - start
+        explained = []
+        for job, logit in zip(batch, logits, strict=True):
+            job.seconds["network"] = seconds
+            if job.method is None:
+                self._settle(job, _answer(job, logit))
+            else:
+                explained.append((job, logit))
+        for job, logit in explained:  # after the others: a heatmap takes longer than a batch
+            if not job.answer.done():
+                await self._explain(job, logit)
+
+    async def _explain(self, job: Job, logit: float) -> None:
+        picture, method = job.picture, job.method
+        assert picture is not None
+        assert method is not None
+        try:
+            heatmap = await _run(self._network, lambda: job.detector.explain(picture, method))
+        except Exception as error:
+            self._settle(job, error)
+        else:
+            self._settle(job, _answer(job, logit, heatmap))
+
+
+async def _run(pool: Executor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def _prepare(job: Job) -> None:
+    """Decode and cut, in a thread. Pixels are kept only for a heatmap."""
+    start = time.perf_counter()
+    picture = decode(job.data)
+    decoded = time.perf_counter()
+    job.views = job.detector.views(picture)
+    job.seconds = {"decode": decoded - start, "views": time.perf_counter() - decoded}
+    nothing = np.empty((0, 0, 3), np.uint8)
+    job.picture = picture if job.method else replace(picture, pixels=nothing)
+
+
+def _answer(job: Job, logit: float, heatmap: "Heatmap | None" = None) -> Answer:
+    total = time.perf_counter() - job.start
+    steps = {**job.seconds, "queue": max(0.0, total - sum(job.seconds.values())), "total": total}
+    order = ("decode", "views", "queue", "network", "total")
+    timings = {name: round(steps[name] * 1000, 2) for name in order}
+    verdict = job.detector.verdict(logit)
+    assert job.picture is not None
+    report = job.detector.report(job.picture, verdict, timings)
+    reason = job.detector.reason(verdict, heatmap) if heatmap else verdict.reason
+    return Answer(report, reason, heatmap)

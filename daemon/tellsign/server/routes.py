@@ -1,0 +1,157 @@
+"""The calls of the daemon, one function each; `openapi.json` describes them."""
+
+import asyncio
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from aiohttp import web
+
+from tellsign import __version__
+from tellsign.server.bodies import read_json, read_picture
+from tellsign.server.daemon import DAEMON
+from tellsign.server.errors import ApiError, deadline
+from tellsign.server.logs import note
+from tellsign.server.pairing import CODE_SECONDS
+from tellsign.server.queue import Answer, Priority
+
+API = 1
+DEADLINE = 20.0
+"""Seconds for an answer: Chrome gives up a service worker whose fetch takes more than 30."""
+
+
+async def health(request: web.Request) -> web.Response:
+    state = request.app[DAEMON].state
+    return web.json_response(
+        {"service": "tellsign", "version": __version__, "api": API, "state": state}
+    )
+
+
+async def check(request: web.Request) -> web.Response:
+    name = request.query.get("priority", "visible").upper()
+    if name not in Priority.__members__:
+        raise ApiError(400, "bad_request", "The priority is user, visible or background.")
+    answer = await _ask(request, Priority[name])
+    return web.json_response(answer.report)
+
+
+async def explain(request: web.Request) -> web.Response:
+    answer = await _ask(request, Priority.USER, request.query.get("method", "gradcam"))
+    heatmap = answer.heatmap
+    assert heatmap is not None
+    rows, columns = heatmap.values.shape
+    values = [[round(float(value), 3) for value in row] for row in heatmap.values]
+    return web.json_response(
+        {
+            "method": heatmap.method,
+            "heatmap": {"rows": rows, "cols": columns, "values": values},
+            "resolution": list(heatmap.resolution),
+            "reason": answer.reason,
+            "verdict": answer.report,
+        }
+    )
+
+
+async def _ask(request: web.Request, priority: Priority, method: str | None = None) -> Answer:
+    daemon = request.app[DAEMON]
+    with daemon.work():
+        try:
+            async with asyncio.timeout(DEADLINE):
+                data, sha256 = await read_picture(request)
+                detector = await daemon.model.detector()
+                if method is not None:
+                    _check_method(method)
+                note(request, priority=priority.name.lower(), queue=len(daemon.queue))
+                return await daemon.queue.ask(data, sha256, detector, priority, method)
+        except TimeoutError:
+            raise deadline() from None
+
+
+def _check_method(method: str) -> None:
+    from tellsign.explain import METHODS  # brings torch, which is there once there is a detector
+
+    if method not in METHODS:
+        names = ", ".join(METHODS)
+        raise ApiError(400, "no_such_method", f"The methods of explanation are: {names}.")
+
+
+async def get_model(request: web.Request) -> web.Response:
+    return web.json_response(await request.app[DAEMON].model.describe())
+
+
+async def put_model(request: web.Request) -> web.Response:
+    """Waits for the model within the deadline; the load goes on after that."""
+    daemon = request.app[DAEMON]
+    [model_id] = await read_json(request, "id")
+    with daemon.work():
+        task = daemon.model.use(model_id)
+        await asyncio.wait([task], timeout=DEADLINE)
+        if task.done():
+            task.result()
+    return web.json_response(await daemon.model.describe())
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    daemon = request.app[DAEMON]
+    return await daemon.events.answer(request, daemon.hello())
+
+
+async def pair(request: web.Request) -> web.Response:
+    code, name = await read_json(request, "code", "name")
+    keys = request.app[DAEMON].keys
+    keys.codes.redeem(code, name)
+    token, client = keys.clients.add(name)
+    note(request, paired=client.id)
+    return web.json_response({"token": token, "client": client.id})
+
+
+async def new_code(request: web.Request) -> web.Response:
+    code = request.app[DAEMON].keys.codes.issue()
+    return web.json_response({"code": code, "expires_in": CODE_SECONDS})
+
+
+async def code_state(request: web.Request) -> web.Response:
+    codes = request.app[DAEMON].keys.codes
+    seconds = codes.seconds_left()
+    return web.json_response({"state": codes.state, "expires_in": seconds, "name": codes.paired})
+
+
+async def new_client(request: web.Request) -> web.Response:
+    [name] = await read_json(request, "name")
+    token, client = request.app[DAEMON].keys.clients.add(name)
+    note(request, paired=client.id)
+    return web.json_response({"token": token, "client": client.id})
+
+
+async def openapi(request: web.Request) -> web.Response:
+    return web.Response(text=_file("openapi.json"), content_type="application/json")
+
+
+async def page(request: web.Request) -> web.Response:
+    """The pairing page and its parts, by the router's own list of names."""
+    name = PAGES[request.path]
+    kind = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}[Path(name).suffix]
+    return web.Response(text=_file(f"pages/{name}"), content_type=kind, charset="utf-8")
+
+
+@cache
+def _file(name: str) -> str:
+    return (resources.files("tellsign.server") / name).read_text("utf-8")
+
+
+PAGES = {"/pair": "pair.html", "/pair.js": "pair.js", "/pair.css": "pair.css"}
+
+ROUTES = [
+    web.get("/v1/health", health, allow_head=False),
+    web.post("/v1/check", check),
+    web.post("/v1/explain", explain),
+    web.get("/v1/model", get_model, allow_head=False),
+    web.put("/v1/model", put_model),
+    web.get("/v1/events", events, allow_head=False),
+    web.post("/v1/pair", pair),
+    web.post("/v1/pair/code", new_code),
+    web.get("/v1/pair/code", code_state, allow_head=False),
+    web.post("/v1/clients", new_client),
+    web.get("/v1/openapi.json", openapi, allow_head=False),
+    *(web.get(path, page, allow_head=False) for path in PAGES),
+]

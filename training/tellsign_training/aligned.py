@@ -1,0 +1,80 @@
+"""A store of aligned pairs: regions of real pictures, as they are and after an autoencoder.
+
+Both of a pair are delivered with the same draws and cut alike, so that they differ in nothing but
+the decoder's traces. The store is like that of crops.py, the fakes first.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.progress import track
+
+from tellsign.picture import PictureError
+from tellsign.views import Pixels
+from tellsign_training.crops import CropPlan, crops_of, write_rows
+from tellsign_training.data import Sample, load
+from tellsign_training.delivery import limited
+from tellsign_training.fakes import TinyAutoencoder
+
+SIDE = 288
+SMALLEST, LARGEST = 360, 1100
+"""Pixels of the long side to which a picture is scaled before its region is cut out."""
+
+
+def pack_pairs(
+    samples: Sequence[Sample],
+    model: TinyAutoencoder,
+    count: int,
+    store: Path,
+    plan: CropPlan,
+    workers: int,
+) -> None:
+    """Write a store of up to `count` pairs out of the real samples, the small sources favoured."""
+    real = [s for s in samples if not s.ai]
+    sizes = Counter(s.source for s in real)
+    weight = np.array([sizes[s.source] ** -0.5 for s in real])
+    rng = np.random.default_rng((plan.seed, count))
+    tries = min(len(real), round(count * 1.25))  # some are smaller than a region
+    chosen = [real[i] for i in rng.choice(len(real), tries, False, weight / weight.sum())]
+    with ProcessPoolExecutor(workers) as pool:
+        regions = pool.map(partial(_region, seed=plan.seed), chosen, range(tries), chunksize=16)
+        pairs = [(s, r) for s, r in zip(chosen, regions, strict=True) if r is not None][:count]
+        originals = [region for _, region in pairs]
+        fakes = [
+            fake
+            for start in track(range(0, len(pairs), 8), "autoencoder")
+            for fake in model.round_trip(np.stack(originals[start : start + 8]))
+        ]
+        store.mkdir(parents=True, exist_ok=True)
+        work = partial(_delivered, plan=plan)
+        numbers = [*range(len(pairs))] * 2
+        crops = list(pool.map(work, [*fakes, *originals], numbers, chunksize=16))
+    np.save(store / "crops.npy", np.stack(crops))
+    np.save(store / "done.npy", np.ones(len(crops), np.bool_))
+    fake_rows = [replace(s, ai=True, source="aligned_taef2") for s, _ in pairs]
+    write_rows(store, [*fake_rows, *(replace(s, source="aligned_real") for s, _ in pairs)])
+
+
+def _region(sample: Sample, number: int, seed: int) -> Pixels | None:
+    """A square of the picture at a random scale, or None where it is too small or unreadable."""
+    rng = np.random.default_rng((seed, number))
+    try:
+        image, _ = load(sample)
+    except PictureError:
+        return None
+    image = limited(image, int(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST)))))
+    if min(image.size) < SIDE:
+        return None
+    left = int(rng.integers(0, image.width - SIDE + 1))
+    top = int(rng.integers(0, image.height - SIDE + 1))
+    return np.asarray(image.crop((left, top, left + SIDE, top + SIDE)))
+
+
+def _delivered(region: Pixels, number: int, plan: CropPlan) -> Pixels:
+    return crops_of(Image.fromarray(region), True, plan, np.random.default_rng((plan.seed, number)))
