@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
 from tellsign.detector import Detector
 from tellsign.models import folder
 from tellsign.settings import DEFAULT_MODEL

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from tellsign.detector import Detector
 from tellsign.models import architectures, folder
 from tellsign.picture import decode
 from tellsign.settings import DEFAULT_MODEL
-
 from tests.conftest import saved, scene
 
 PICTURES = [

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tellsign.models import Calibration, ModelError, ModelFolder, UnknownModel, available, folder
 from tellsign.models.folder import FILES, sha256
 from tellsign.settings import DEFAULT_MODEL

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
+
 from tellsign.picture import PictureError, decode
 from tellsign.settings import MAX_PIXELS
-
 from tests.conftest import saved, scene
 
 RED = (230, 20, 20)

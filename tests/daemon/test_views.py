@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from tellsign.views import ViewPlan, boxes, canonical, views
 
 
