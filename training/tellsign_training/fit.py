@@ -5,6 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,7 +200,7 @@ def fit(
         {"params": decay, "weight_decay": plan.weight_decay},
         {"params": rest, "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=plan.lr)
+    optimizer = torch.optim.AdamW(groups, lr=plan.lr, fused=True)
     start, best = 0, 0.0
     if (out / "last.pt").exists():
         state = torch.load(out / "last.pt", weights_only=True)
@@ -214,12 +215,9 @@ def fit(
         student.train()
         totals: Counter[str] = Counter()
         begun = time.perf_counter()
-        for i in range(per_epoch):
-            step = epoch * per_epoch + i
+        for step, batch in enumerate(_ahead(draw, rng, per_epoch), start=epoch * per_epoch):
             for group in optimizer.param_groups:
                 group["lr"] = schedule(step, plan.epochs * per_epoch, plan, per_epoch)
-            batch = draw(rng)
-            batch["x"] = jittered(normalised(batch["x"]), rng)
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 parts = losses(student, batch, plan)
             loss = torch.stack(list(parts.values())).sum()
@@ -250,6 +248,25 @@ def fit(
         with (out / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         yield row
+
+
+def _ahead(
+    draw: Batches, rng: np.random.Generator, count: int
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Batches ready for the network, the next one made in a thread while this one is used."""
+
+    def make() -> dict[str, torch.Tensor]:
+        batch = draw(rng)
+        batch["x"] = jittered(normalised(batch["x"]), rng)
+        return batch
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(make)
+        for i in range(count):
+            batch = waiting.result()
+            if i + 1 < count:
+                waiting = pool.submit(make)
+            yield batch
 
 
 @torch.no_grad()
