@@ -1,0 +1,123 @@
+// One function a route of the daemon's HTTP interface. Knows no state.
+
+import { FIRST_PORT, PORT_COUNT } from "../shared/settings.js";
+
+const USUAL = Array.from({ length: PORT_COUNT }, (_, index) => `http://127.0.0.1:${FIRST_PORT + index}`);
+const HEALTH_TIMEOUT = 1500;
+const CALL_TIMEOUT = 60_000;
+
+export class DaemonError extends Error {
+	/**
+	 * @param {string} code  the daemon's own, or `unreachable`
+	 * @param {string} message  one sentence for the person
+	 * @param {number} retryAfter  seconds; 0: not said
+	 */
+	constructor(code, message, retryAfter = 0) {
+		super(message);
+		this.code = code;
+		this.retryAfter = retryAfter;
+	}
+}
+
+/** @param {string} address */
+export async function isTellsign(address) {
+	try {
+		const response = await fetch(`${address}/v1/health`, {
+			cache: "no-store",
+			credentials: "omit",
+			redirect: "error",
+			signal: AbortSignal.timeout(HEALTH_TIMEOUT),
+		});
+		const health = await response.json();
+		return health.service === "tellsign" && health.api === 1;
+	} catch {
+		return false;
+	}
+}
+
+/**
+ * The first address that answers. All are asked at once: a refused connection takes two seconds on Windows.
+ * @param {string} fixed  the only one to ask; empty: the remembered one, then the usual ports
+ * @param {string} remembered
+ * @returns {Promise<string | null>}
+ */
+export async function discover(fixed, remembered) {
+	const candidates = fixed ? [fixed] : [...new Set([remembered, ...USUAL])].filter(Boolean);
+	const answers = await Promise.all(candidates.map(isTellsign));
+	return candidates.find((_, index) => answers[index]) ?? null;
+}
+
+/**
+ * @param {Pairing} pairing
+ * @param {string} path
+ * @param {RequestInit} [init]
+ * @returns {Promise<Response>}
+ */
+export async function call({ address, token }, path, init = {}) {
+	let response;
+	try {
+		response = await fetch(address + path, {
+			cache: "no-store",
+			credentials: "omit",
+			redirect: "error",
+			signal: AbortSignal.timeout(CALL_TIMEOUT),
+			...init,
+			headers: { ...init.headers, ...(token && { Authorization: `Bearer ${token}` }) },
+		});
+	} catch (error) {
+		throw new DaemonError("unreachable", String(error));
+	}
+
+	if (response.ok) {
+		return response;
+	}
+
+	const body = await response.json().catch(() => null);
+	const { code = `http_${response.status}`, message = "" } = body?.error ?? {};
+	throw new DaemonError(code, message, Number(response.headers.get("Retry-After")) || 0);
+}
+
+/**
+ * @param {Pairing} pairing
+ * @param {Blob} bytes
+ * @param {Priority} priority
+ * @returns {Promise<Verdict>}
+ */
+export async function check(pairing, bytes, priority) {
+	const response = await call(pairing, `/v1/check?priority=${priority}`, { method: "POST", body: bytes });
+	return response.json();
+}
+
+/**
+ * @param {Pairing} pairing
+ * @param {Blob} bytes
+ * @returns {Promise<Explanation>}
+ */
+export async function explain(pairing, bytes) {
+	const response = await call(pairing, "/v1/explain?method=gradcam", { method: "POST", body: bytes });
+	return response.json();
+}
+
+/**
+ * @param {Pairing} pairing
+ * @returns {Promise<ModelState>}
+ */
+export async function model(pairing) {
+	const response = await call(pairing, "/v1/model");
+	return response.json();
+}
+
+/**
+ * @param {string} address
+ * @param {string} code
+ * @returns {Promise<string>} token
+ */
+export async function pair(address, code) {
+	const name = /Firefox\//.test(navigator.userAgent) ? "Firefox" : "Chromium";
+	const response = await call({ address, token: "" }, "/v1/pair", {
+		method: "POST",
+		headers: { "Content-Type": "application/json" },
+		body: JSON.stringify({ code, name }),
+	});
+	return (await response.json()).token;
+}

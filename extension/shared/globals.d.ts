@@ -1,0 +1,2 @@
+// For the type checker only; nothing loads it.
+declare var browser: typeof chrome;

@@ -1,0 +1,110 @@
+// Shapes that pass between the parts. For the type checker only; nothing loads this file.
+
+/**
+ * @typedef {"suspected" | "unsure" | "none"} Finding
+ * @typedef {"user" | "visible" | "background"} Priority
+ *
+ * What the daemon says about one picture.
+ * @typedef {object} Verdict
+ * @property {Finding} verdict
+ * @property {number} probability
+ * @property {string} reason
+ * @property {{id: string, digest: string}} model
+ *
+ * @typedef {object} ModelInfo
+ * @property {string} id
+ * @property {string} title
+ * @property {string} digest
+ *
+ * @typedef {object} ModelState
+ * @property {ModelInfo | null} current
+ * @property {"ready" | "loading" | "failed"} state
+ * @property {string} message
+ *
+ * A heatmap's grid spans the whole picture, 1 pushes towards AI.
+ * @typedef {object} Heat
+ * @property {number} rows
+ * @property {number} cols
+ * @property {number[][]} values
+ *
+ * @typedef {object} Explanation
+ * @property {string} method
+ * @property {Heat} heatmap
+ * @property {string} reason
+ * @property {Verdict} verdict
+ */
+
+/**
+ * unknown: not asked yet; off: nobody answers; unpaired: it runs, but we have no valid token; starting: the model is
+ * being loaded; failed: the model cannot be used; ready: pictures can be checked.
+ * @typedef {"unknown" | "off" | "unpaired" | "starting" | "failed" | "ready"} DaemonStatus
+ *
+ * @typedef {object} StatusAnswer
+ * @property {DaemonStatus} status
+ * @property {string} address
+ * @property {ModelInfo | null} model
+ * @property {string} message
+ *
+ * @typedef {"strong" | "unsure"} Sensitivity
+ *
+ * @typedef {object} Settings
+ * @property {string} address  set by hand, loopback only; empty: look on the ten usual ports
+ * @property {Sensitivity} sensitivity
+ * @property {string[]} disabledSites  host names
+ *
+ * @typedef {object} Pairing
+ * @property {string} address  where the daemon last answered
+ * @property {string} token
+ */
+
+/**
+ * The answer about one picture. `mark` is what to draw: the verdict seen through the person's sensitivity setting.
+ * @typedef {{status: "done", mark: Finding, verdict: Verdict, model: string}} Done
+ * @typedef {{status: "error", code: string, message: string}} Failure
+ * @typedef {{status: "off" | "unpaired" | "starting" | "failed" | "disabled" | "dropped"}} NotNow
+ * @typedef {Done | Failure | NotNow} CheckAnswer
+ * @typedef {{status: "done", explanation: Explanation} | Failure | NotNow} ExplainAnswer
+ * @typedef {{ok: boolean, message: string}} PairAnswer
+ */
+
+/**
+ * Content script to background.
+ * @typedef {{type: "check", url: string, priority: Priority}} CheckMessage
+ * @typedef {{type: "explain", url: string}} ExplainMessage
+ * @typedef {{type: "wake"}} WakeMessage  the page is looked at again while the daemon was off
+ * @typedef {{type: "leave"}} LeaveMessage  the page is gone: its waiting pictures need no answer
+ * @typedef {{type: "pair-page"}} PairPageMessage  is the page that I run on the daemon's own?
+ * @typedef {{type: "pair", code: string}} PairMessage  also from the popup
+ * @typedef {CheckMessage | ExplainMessage | WakeMessage | LeaveMessage | PairPageMessage | PairMessage} PageMessage
+ *
+ * Extension page to background.
+ * @typedef {{type: "status"}} StatusMessage
+ * @typedef {{type: "forget"}} ForgetMessage
+ * @typedef {{type: "check-image", url: string, tabId: number, frameId: number}} CheckImageMessage
+ * @typedef {PairMessage | StatusMessage | ForgetMessage | CheckImageMessage} ExtensionMessage
+ *
+ * Background or extension page to content script.
+ * @typedef {{type: "refresh"}} RefreshMessage  settings, model or daemon changed: ask again
+ * @typedef {{type: "panel", url: string, answer: CheckAnswer | null}} PanelMessage  null: being checked
+ * @typedef {{type: "read", url: string}} ReadMessage  the bytes of a blob: URL, as base64
+ * @typedef {{type: "state"}} StateMessage
+ * @typedef {RefreshMessage | PanelMessage | ReadMessage | StateMessage} ToPageMessage
+ */
+
+/**
+ * What a page shows now, for the popup and the browser tests.
+ * @typedef {object} ShownMark
+ * @property {string} url
+ * @property {Finding} mark
+ * @property {string} text
+ * @property {boolean} visible
+ * @property {{x: number, y: number, width: number, height: number}} rect  of the badge, in the viewport
+ * @property {string | null} card  text of the open card
+ * @property {{x: number, y: number, width: number, height: number} | null} heatmap
+ *
+ * @typedef {object} PageState
+ * @property {ShownMark[]} marks
+ * @property {string | null} panel
+ * @property {number} known  pictures that the finder looks after
+ * @property {boolean} paused
+ */
