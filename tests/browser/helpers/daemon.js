@@ -1,0 +1,202 @@
+// The real daemon, started as a person would start it, with its state in a folder of its own.
+
+import { execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+
+export const ROOT = path.resolve(import.meta.dirname, "../../..");
+const LOCAL = path.join(ROOT, ".venv/bin/tellsign");
+const COMMAND = process.env.TELLSIGN ?? (existsSync(LOCAL) ? LOCAL : "tellsign");
+const SAMPLES = path.join(ROOT, "daemon/tellsign/demo/samples");
+const MODEL = path.join(ROOT, "daemon/tellsign/weights/levit-128s");
+const START_TIMEOUT = 120_000;
+
+/** @param {number} milliseconds */
+export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/**
+ * @template T
+ * @param {string} what
+ * @param {() => Promise<T>} probe
+ * @param {number} [timeout]
+ * @returns {Promise<NonNullable<T>>} the first value that is not falsy
+ */
+export async function until(what, probe, timeout = 30_000) {
+	const end = Date.now() + timeout;
+	/** @type {unknown} */
+	let last;
+	for (;;) {
+		try {
+			last = await probe();
+			if (last) {
+				return /** @type {NonNullable<T>} */ (last);
+			}
+		} catch (error) {
+			last = error;
+		}
+
+		if (Date.now() > end) {
+			throw new Error(`waited in vain for ${what}: ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+		}
+
+		await sleep(150);
+	}
+}
+
+export class Daemon {
+	/** @type {import("node:child_process").ChildProcess | null} */
+	#process = null;
+	#port = 0;
+	#log = "";
+
+	/** @param {string} state  folder */
+	constructor(state) {
+		this.state = state;
+	}
+
+	static async start() {
+		const daemon = new Daemon(await mkdtemp(path.join(tmpdir(), "tellsign-state-")));
+		await daemon.start();
+		return daemon;
+	}
+
+	get address() {
+		return `http://127.0.0.1:${this.#port}`;
+	}
+
+	/** At the port of the first start, however often. */
+	async start() {
+		await installLenientModel(path.join(this.state, "data/models/lenient"));
+		const child = spawn(COMMAND, ["serve", "--port", String(this.#port), "--model", "lenient"], {
+			env: this.#environment,
+			stdio: ["ignore", "pipe", "pipe"],
+		});
+		this.#process = child;
+		for (const stream of [child.stdout, child.stderr]) {
+			stream.on("data", (data) => {
+				this.#log += data;
+			});
+		}
+
+		/** @type {Promise<never>} */
+		const broken = new Promise((_, reject) => child.once("error", reject));
+		const { port } = await Promise.race([broken, until("the daemon", async () => {
+			if (child.exitCode !== null) {
+				throw new Error(`it stopped: ${this.#log.slice(-2000)}`);
+			}
+
+			const facts = await this.#facts();
+			const health = await (await fetch(`http://127.0.0.1:${facts.port}/v1/health`)).json();
+			return health.state === "ready" ? facts : null;
+		}, START_TIMEOUT)]);
+		this.#port = port;
+	}
+
+	async stop() {
+		const child = this.#process;
+		if (child && child.exitCode === null && child.signalCode === null) {
+			const ended = new Promise((resolve) => child.once("exit", resolve));
+			child.kill("SIGTERM");
+			await ended;
+		}
+
+		this.#process = null;
+	}
+
+	/** For good. */
+	async end() {
+		await this.stop();
+		await rm(this.state, { recursive: true, force: true });
+	}
+
+	/** @returns {Promise<string>} */
+	async token() {
+		const { stdout } = await promisify(execFile)(COMMAND, ["token", "test"], { env: this.#environment });
+		return stdout.trim().split(/\s+/).at(-1) ?? "";
+	}
+
+	/** What `tellsign pair` does. @returns {Promise<string>} six digits */
+	async pairingCode() {
+		const { control } = await this.#facts();
+		const response = await fetch(`${this.address}/v1/pair/code`, {
+			method: "POST",
+			headers: { Authorization: `Bearer ${control}` },
+		});
+		return (await response.json()).code;
+	}
+
+	/**
+	 * @param {string} token
+	 * @param {Buffer<ArrayBuffer>} bytes
+	 * @returns {Promise<Verdict>}
+	 */
+	async check(token, bytes) {
+		const response = await fetch(`${this.address}/v1/check?priority=user`, {
+			method: "POST",
+			headers: { Authorization: `Bearer ${token}` },
+			body: bytes,
+		});
+		return response.json();
+	}
+
+	get #environment() {
+		return { ...process.env, TELLSIGN_STATE: this.state, TELLSIGN_DATA: path.join(this.state, "data") };
+	}
+
+	/** @returns {Promise<{port: number, control: string}>} */
+	async #facts() {
+		return JSON.parse(await readFile(path.join(this.state, "daemon.json"), "utf8"));
+	}
+}
+
+/**
+ * The bundled network with thresholds in the middle of the samples' logits, so that every verdict occurs: what is tested
+ * is that the extension shows what the daemon says, not how good the detector is.
+ * @param {string} folder
+ */
+async function installLenientModel(folder) {
+	await cp(MODEL, folder, { recursive: true });
+	const calibration = {
+		platt: { a: -1, b: 0 },
+		thresholds: { suspected: { probability: 0.5125 }, unsure: { probability: 0.45 } },
+	};
+	const config = JSON.parse(await readFile(path.join(folder, "config.json"), "utf8"));
+	await writeFile(path.join(folder, "config.json"), JSON.stringify({ ...config, id: "lenient" }));
+	await writeFile(path.join(folder, "calibration.json"), JSON.stringify(calibration));
+	/** @type {Record<string, string>} */
+	const digests = {};
+	for (const name of ["config.json", "model.safetensors", "calibration.json", "README.md"]) {
+		digests[name] = createHash("sha256").update(await readFile(path.join(folder, name))).digest("hex");
+	}
+
+	await writeFile(path.join(folder, "digests.json"), JSON.stringify(digests));
+}
+
+/**
+ * @typedef {object} Sample
+ * @property {string} file
+ * @property {Buffer<ArrayBuffer>} bytes
+ * @property {Verdict} verdict  what the daemon says of the same bytes
+ */
+
+/**
+ * The sample pictures of `tellsign demo`, with the daemon's own word about each.
+ * @param {Daemon} daemon
+ * @param {string} token
+ * @returns {Promise<Sample[]>}
+ */
+export async function readSamples(daemon, token) {
+	/** @type {{file: string}[]} */
+	const list = JSON.parse(await readFile(path.join(SAMPLES, "samples.json"), "utf8"));
+	const samples = [];
+	for (const { file } of list) {
+		const bytes = /** @type {Buffer<ArrayBuffer>} */ (await readFile(path.join(SAMPLES, file)));
+		samples.push({ file, bytes, verdict: await daemon.check(token, bytes) });
+	}
+
+	return samples;
+}
