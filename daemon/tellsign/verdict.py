@@ -1,7 +1,9 @@
 """Pooled logit -> calibrated probability -> suspected / unsure / none, and a sentence of reason."""
 
-import math
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from tellsign.models.folder import Calibration
 
@@ -20,17 +22,22 @@ class Verdict:
     reason: str
 
 
-def judge(logit: float, calibration: Calibration) -> Verdict:
-    """Platt-scale a pooled logit and compare it with the thresholds (Platt, 1999)."""
+def probability(logits: Any, a: float, b: float) -> Any:
+    """p = 1 / (1 + exp(a s + b)) of logits s, float64 [...] (Platt, 1999)."""
     # tanh form of the logistic function: no overflow at any logit.
-    probability = 0.5 * (1 - math.tanh((calibration.a * logit + calibration.b) / 2))
-    if probability >= calibration.suspected:
+    return 0.5 * (1 - np.tanh((a * logits + b) / 2))
+
+
+def judge(logit: float, calibration: Calibration) -> Verdict:
+    """Platt-scale a pooled logit and compare it with the thresholds."""
+    p = float(probability(np.float64(logit), calibration.a, calibration.b))
+    if p >= calibration.suspected:
         kind = SUSPECTED
         reason = "Looks generated: at most 1 in 100 real pictures scores as high as this one."
-    elif probability >= calibration.unsure:
+    elif p >= calibration.unsure:
         kind = UNSURE
         reason = "Some signs of generation, but about 1 in 20 real pictures scores like this."
     else:
         kind = NONE
         reason = "No sign of generation found. This does not mean that the picture is real."
-    return Verdict(kind, probability, logit, calibration.suspected, calibration.unsure, reason)
+    return Verdict(kind, p, logit, calibration.suspected, calibration.unsure, reason)

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +82,19 @@ def test_wrong_use_says_what_to_do(arguments: list[str], says: str) -> None:
     done = tellsign("check", *arguments)
     assert done.returncode == 2
     assert says in " ".join(done.stderr.decode().split())
+
+
+def test_ctrl_c_keeps_what_was_found(tmp_path: Path, write) -> None:
+    done = write("done.jpg", saved(scene(), "JPEG"))
+    endless = tmp_path / "endless"
+    os.mkfifo(endless)
+    command = [sys.executable, "-m", "tellsign", "check", done, endless]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        endless.open("wb"),  # returns once the process has come to this file
+    ):
+        process.send_signal(signal.SIGINT)
+        shown, errors = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert b"done.jpg" in shown
+    assert errors == b"Stopped.\n"

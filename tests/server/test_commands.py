@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,49 +30,46 @@ def daemon(serving: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
     return serving
 
 
-def test_pair(daemon: Process) -> None:
+@contextmanager
+def pairing() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running `tellsign pair` and what it has printed, up to the address of its page."""
+    command = [*COMMAND, "pair", "--no-browser"]
     with subprocess.Popen(
-        [*COMMAND, "pair", "--no-browser"], stdout=subprocess.PIPE, text=True
-    ) as pair:
-        assert pair.stdout
-        lines = iter(pair.stdout.readline, "")
-        shown = next(line for line in lines if re.search(r"\d{3} \d{3}", line))
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        shown = ""
+        while "/pair#" not in shown:
+            line = process.stdout.readline()
+            assert line, shown
+            shown += line
+        yield process, shown
+
+
+def test_pair(daemon: Process) -> None:
+    with pairing() as (pair, shown):
         [code] = re.findall(r"\d{3} \d{3}", shown)
-        page = next(line for line in lines if "/pair#" in line)
-        assert page.strip() == f"{daemon.running.address}/pair#{code.replace(' ', '')}"
+        assert f"{daemon.running.address}/pair#{code.replace(' ', '')}\n" in shown
         body = {"code": code.replace(" ", ""), "name": "Firefox [bold]"}
         assert daemon.running.call("POST", "/v1/pair", body)[0] == 200
+        assert pair.stdout
         assert "Paired: Firefox [bold]." in pair.stdout.read()
     assert pair.returncode == 0
 
 
 def test_pair_that_fails(daemon: Process) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "pair", "--no-browser"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as pair:
-        assert pair.stdout
-        assert pair.stderr
-        next(line for line in iter(pair.stdout.readline, "") if "/pair#" in line)
+    with pairing() as (pair, _):
         for _ in range(5):
             daemon.running.call("POST", "/v1/pair", {"code": "wrong", "name": "x"})
+        assert pair.stderr
         assert "no longer valid" in pair.stderr.read()
     assert pair.returncode == 1
 
 
 def test_interrupted_pair_ends_cleanly(daemon: Process) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "pair", "--no-browser"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as pair:
-        assert pair.stdout
-        assert pair.stderr
-        next(line for line in iter(pair.stdout.readline, "") if "/pair#" in line)
+    with pairing() as (pair, _):
         pair.send_signal(signal.SIGINT)
+        assert pair.stderr
         assert pair.stderr.read() == "Stopped waiting.\n"
     assert pair.returncode == 130
 

@@ -1,10 +1,10 @@
 """A store of aligned pairs: regions of real pictures, as they are and after an autoencoder.
 
 Both of a pair are delivered with the same draws and cut alike, so that they differ in nothing but
-the decoder's traces. The store is like that of crops.py, the fakes first.
+the decoder's traces. The store is like that of crops.py: the fakes first, then their originals in
+the same order.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -18,9 +18,9 @@ from rich.progress import track
 from tellsign.picture import PictureError
 from tellsign.views import Pixels
 from tellsign_training.crops import CropPlan, crops_of, write_rows
-from tellsign_training.data import Sample, load
+from tellsign_training.data import Sample, load, source_weights
 from tellsign_training.delivery import limited
-from tellsign_training.fakes import TinyAutoencoder
+from tellsign_training.fakes import RoundTrip
 
 SIDE = 288
 SMALLEST, LARGEST = 360, 1100
@@ -29,7 +29,7 @@ SMALLEST, LARGEST = 360, 1100
 
 def pack_pairs(
     samples: Sequence[Sample],
-    model: TinyAutoencoder,
+    redraw: RoundTrip,
     count: int,
     store: Path,
     plan: CropPlan,
@@ -37,8 +37,7 @@ def pack_pairs(
 ) -> None:
     """Write a store of up to `count` pairs out of the real samples, the small sources favoured."""
     real = [s for s in samples if not s.ai]
-    sizes = Counter(s.source for s in real)
-    weight = np.array([sizes[s.source] ** -0.5 for s in real])
+    weight = source_weights([s.source for s in real])
     rng = np.random.default_rng((plan.seed, count))
     tries = min(len(real), round(count * 1.25))  # some are smaller than a region
     chosen = [real[i] for i in rng.choice(len(real), tries, False, weight / weight.sum())]
@@ -49,7 +48,7 @@ def pack_pairs(
         fakes = [
             fake
             for start in track(range(0, len(pairs), 8), "autoencoder")
-            for fake in model.round_trip(np.stack(originals[start : start + 8]))
+            for fake in redraw(np.stack(originals[start : start + 8]))
         ]
         store.mkdir(parents=True, exist_ok=True)
         work = partial(_delivered, plan=plan)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from tellsign.verdict import probability
 from tellsign_training.metrics import threshold_at_fpr, wilson
 from tellsign_training.scores import Array, Scores
 
@@ -15,11 +16,6 @@ def platt(ai: Array, logits: Array) -> tuple[float, float]:
     """A and B of p = 1 / (1 + exp(A s + B)), both classes weighing the same (Platt, 1999)."""
     model = LogisticRegression(C=1e6, class_weight="balanced").fit(logits.reshape(-1, 1), ai)
     return -float(model.coef_[0, 0]), -float(model.intercept_[0])
-
-
-def probability(logits: Array, a: float, b: float) -> Array:
-    result: Array = 0.5 * (1 - np.tanh((a * logits + b) / 2))
-    return result
 
 
 def calibrate(scores: Scores, data: str) -> dict[str, Any]:
@@ -36,7 +32,7 @@ def calibrate(scores: Scores, data: str) -> dict[str, Any]:
         logit = max(threshold_at_fpr(real[:, i], budget) for i in range(tiers))
         false = dict(zip(scores.tiers, (real >= logit).sum(0).tolist(), strict=True))
         thresholds[name] = {
-            "probability": float(probability(np.array(logit), a, b)),
+            "probability": float(probability(logit, a, b)),
             "logit": logit,
             "budget": budget,
             "real": len(real),

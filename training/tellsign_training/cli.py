@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import numpy as np
+import torch
 import typer
 from rich.console import Console
 
@@ -61,14 +63,14 @@ def align_command(
 ) -> None:
     """Make aligned fakes out of the real pictures of `train` and store both as crops."""
     from tellsign_training.aligned import pack_pairs
-    from tellsign_training.fakes import TinyAutoencoder
+    from tellsign_training.fakes import round_trip
 
     plan = CropPlan(4, _recipe(recipe).views, seed)
     try:
         samples = read_manifest(data, "train")
     except DataError as error:
         _stop(str(error))
-    pack_pairs(samples, TinyAutoencoder.load(autoencoder), count, out, plan, WORKERS)
+    pack_pairs(samples, round_trip(autoencoder, WORKERS), count, out, plan, WORKERS)
 
 
 @app.command("teach")
@@ -92,16 +94,27 @@ def fit_command(
     share: Annotated[
         list[float] | None, typer.Option(help="Each store's share of a batch; default equal.")
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="A model folder to start from; default random weights.")
+    ] = None,
 ) -> None:
     """Train; goes on from the last epoch of OUT."""
-    from tellsign_training.fit import fit, open_store
+    from tellsign_training.fit import fit, normalised, open_store
+    from tellsign_training.unfuse import unfused
 
     if share and len(share) != len(store):
         _stop("Give --share once for each --store.")
     shares = [s / sum(share) for s in share] if share else [1 / len(store)] * len(store)
     stores = [open_store(path) for path in store]
-    for row in fit(_recipe(recipe), stores, shares, open_store(val), out):
-        console.print(json.dumps(row))
+    network = None
+    if start:
+        rows = np.flatnonzero(stores[0].packed)[:: max(1, len(stores[0].packed) // 512)]
+        try:
+            network = unfused(start, normalised(torch.from_numpy(stores[0].crops[rows, 0])))
+        except ModelError as error:
+            _stop(str(error))
+    for row in fit(_recipe(recipe), stores, shares, open_store(val), out, network):
+        console.print_json(data=row, indent=None)
 
 
 @app.command("export")

@@ -6,9 +6,13 @@ and `certainty` (high, med).
 """
 
 import csv
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from tellsign.picture import decode
@@ -65,6 +69,12 @@ def _sample(row: dict[str, str], root: Path) -> Sample:
         content=row.get("content_type", ""),
         certain=row.get("certainty", "high") != "med",
     )
+
+
+def source_weights(sources: Sequence[str]) -> npt.NDArray[np.float64]:
+    """What each picture counts, so that a source counts by the square root of its size."""
+    sizes = Counter(sources)
+    return np.array([sizes[source] ** -0.5 for source in sources])
 
 
 def load(sample: Sample) -> tuple[Image.Image, str]:

@@ -68,20 +68,20 @@ def random_delivery(
     Real pictures come mostly as JPEG, generated ones often as PNG: `lossless` pictures get a first
     JPEG round more often, so that the history of compression does not tell the classes apart.
     """
-    if lossless and rng.random() < 0.8:
+    if lossless and rng.random() < 0.9:
         image = recoded(image, "JPEG", int(rng.integers(75, 98)))
     longest = min(max(image.size), max_side)
-    if rng.random() < 0.25:
+    if rng.random() < 0.4:
         image = limited(image, longest)
     else:
         image = limited(
             image, round(np.exp(rng.uniform(np.log(min(224, longest)), np.log(longest))))
         )
     draw = rng.random()
-    if draw < 0.12:
+    if draw < 0.2:
         return image
     image = _random_encoding(image, rng)
-    if draw > 0.75:
+    if draw > 0.8:
         image = limited(image, round(max(image.size) * rng.uniform(0.6, 1.0)))
         image = _random_encoding(image, rng)
     return image
@@ -89,4 +89,4 @@ def random_delivery(
 
 def _random_encoding(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     format = str(rng.choice(["JPEG", "WEBP", "AVIF"], p=[0.7, 0.22, 0.08]))
-    return recoded(image, format, int(rng.integers(35, 96)))
+    return recoded(image, format, int(rng.integers(40, 98)))

@@ -3,8 +3,8 @@
 from typing import Any
 
 from tellsign.models.folder import Calibration
+from tellsign.verdict import probability
 from tellsign_training import metrics
-from tellsign_training.calibrate import probability
 from tellsign_training.metrics import Array, Labels
 from tellsign_training.scores import Scores
 

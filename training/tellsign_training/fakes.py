@@ -4,12 +4,15 @@ Aligned fakes take away the content shortcut: the pair differs in nothing but th
 (Rajan et al., "Aligned Datasets Improve Detection of Latent Diffusion-Generated Images", 2025).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+
+from tellsign_training.frozen import compiled
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -86,16 +89,32 @@ class TinyAutoencoder(nn.Module):
         for part in ("encoder", "decoder"):
             state = torch.load(folder / f"taef2_{part}.pth", map_location="cpu", weights_only=True)
             getattr(model, part).load_state_dict(state, strict=True)
-        return model.eval().to(memory_format=torch.channels_last)
+        return model.eval()
 
-    @torch.inference_mode()
-    def round_trip(self, pixels: Pixels) -> Pixels:
-        """uint8 [n, H, W, 3] -> the same, encoded and decoded; any H and W."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """float [n, 3, H, W] in 0..1, sides a multiple of 8 -> the same, encoded and decoded."""
+        y: torch.Tensor = self.decoder(self.encoder(x))
+        return y
+
+
+RoundTrip = Callable[[Pixels], Pixels]
+
+
+def round_trip(folder: Path, threads: int) -> RoundTrip:
+    """The autoencoder on OpenVINO in bfloat16: uint8 [n, H, W, 3] -> the same, redrawn.
+
+    `folder` holds `taef2_encoder.pth` and `taef2_decoder.pth`; any H and W.
+    """
+    model = compiled(TinyAutoencoder.load(folder), torch.zeros(1, 3, 64, 64), threads)
+
+    def redraw(pixels: Pixels) -> Pixels:
         _, height, width, _ = pixels.shape
-        pad = ((0, 0), (0, -height % self.STRIDE), (0, -width % self.STRIDE), (0, 0))
-        x = torch.from_numpy(np.pad(pixels, pad, "edge")).permute(0, 3, 1, 2).float() / 255
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            y = self.decoder(self.encoder(x))
-        y = (y.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-        result: Pixels = y.numpy()[:, :height, :width]
+        stride = TinyAutoencoder.STRIDE
+        pad = ((0, 0), (0, -height % stride), (0, -width % stride), (0, 0))
+        x = np.pad(pixels, pad, "edge").transpose(0, 3, 1, 2).astype(np.float32) / 255
+        (y,) = model(np.ascontiguousarray(x))
+        drawn = (y.clip(0, 1) * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
+        result: Pixels = drawn[:, :height, :width]
         return result
+
+    return redraw

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from tellsign.models import architectures
 from tellsign.models.architectures import LevitDetector
+from tellsign_training.data import source_weights
 from tellsign_training.recipe import FitPlan, Recipe
 from tellsign_training.teacher import TOKENS, VECTOR
 
@@ -30,12 +31,16 @@ STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Store:
-    """A store of crops, opened (see crops.py), with the teacher's features where there are any."""
+    """A store of crops, opened (see crops.py), with the teacher's features where there are any.
+
+    In a `paired` store the second half holds the originals of the first (see aligned.py).
+    """
 
     crops: npt.NDArray[np.uint8]
     packed: npt.NDArray[np.bool_]
     ai: npt.NDArray[np.bool_]
     weight: npt.NDArray[np.float64]
+    paired: bool
     vector: npt.NDArray[np.float16] | None
     tokens: npt.NDArray[np.float16] | None
     taught: npt.NDArray[np.bool_]
@@ -45,16 +50,16 @@ def open_store(path: Path) -> Store:
     crops = np.load(path / "crops.npy", mmap_mode="r")
     with (path / "rows.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    sizes = Counter(row["source"] for row in rows)
-    # A source counts by the square root of its size, an uncertain label by half.
-    weight = [(1.0 if r["certain"] == "1" else 0.5) * sizes[r["source"]] ** -0.5 for r in rows]
+    certain = np.array([1.0 if row["certain"] == "1" else 0.5 for row in rows])
+    paths = [row["path"] for row in rows]
     teacher = path / "teacher"
     has = (teacher / "done.npy").exists()
     return Store(
         crops=crops,
         packed=np.load(path / "done.npy"),
         ai=np.array([row["ai"] == "1" for row in rows]),
-        weight=np.array(weight),
+        weight=certain * source_weights([row["source"] for row in rows]),
+        paired=paths[: len(paths) // 2] == paths[len(paths) // 2 :],
         vector=np.load(teacher / "vector.npy", mmap_mode="r") if has else None,
         tokens=np.load(teacher / "tokens.npy", mmap_mode="r") if has else None,
         taught=np.load(teacher / "done.npy") if has else np.zeros(crops.shape[:2], np.bool_),
@@ -71,6 +76,8 @@ class Batches:
             w = store.weight * store.packed
             for label in (True, False):
                 w[store.ai == label] /= w[store.ai == label].sum()
+            if store.paired:
+                w = w[: len(w) // 2]
             self.chance.append(w / w.sum())
 
     def __call__(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
@@ -85,15 +92,21 @@ class Batches:
     def _draw(
         self, store: Store, chance: npt.NDArray[np.float64], n: int, rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        rows = rng.choice(len(chance), n, p=chance)
-        turns = rng.integers(0, store.crops.shape[1], n)
+        """n crops; of a paired store both of a pair, cut and turned alike, n rounded up to even."""
+        pick = -(-n // 2) if store.paired else n
+        rows = rng.choice(len(chance), pick, p=chance)
+        turns = rng.integers(0, store.crops.shape[1], pick)
+        mirrored = rng.random(pick) < 0.5
+        if store.paired:
+            rows = np.concatenate([rows, rows + len(chance)])
+            turns, mirrored = np.tile(turns, 2), np.tile(mirrored, 2)
         taught = store.taught[rows, turns]
-        vector = np.zeros((n, VECTOR), np.float16)
-        tokens = np.zeros((n, 7, 7, TOKENS), np.float16)
+        vector = np.zeros((len(rows), VECTOR), np.float16)
+        tokens = np.zeros((len(rows), 7, 7, TOKENS), np.float16)
         if store.vector is not None and store.tokens is not None:
             vector[taught] = store.vector[rows[taught], turns[taught]]
             tokens[taught] = store.tokens[rows[taught], turns[taught]]
-        flip = torch.from_numpy(rng.random(n) < 0.5)[:, None, None, None]
+        flip = torch.from_numpy(mirrored)[:, None, None, None]
         x = torch.from_numpy(store.crops[rows, turns])
         t = torch.from_numpy(tokens)
         return {
@@ -180,67 +193,89 @@ def validate(detector: nn.Module, store: Store, batch: int = 128) -> float:
     return float(roc_auc_score(store.ai[rows], np.concatenate(scores)))
 
 
-def fit(
-    recipe: Recipe, stores: list[Store], shares: list[float], val: Store, out: Path
-) -> Iterator[dict[str, Any]]:
-    """Train; yields the log of each epoch. Goes on from `out/last.pt`; keeps the best by val AUC.
+class Run:
+    """A training's state: the student, its running average, the optimizer, how far it has come."""
 
-    `out/best.safetensors` holds the averaged weights of the epoch with the highest AUC on `val`.
+    def __init__(self, recipe: Recipe, start: LevitDetector | None) -> None:
+        self.plan = recipe.fit
+        torch.manual_seed(self.plan.seed)
+        detector = start or architectures.create(recipe.network)
+        assert isinstance(detector, LevitDetector)
+        self.student = Student(detector).to(memory_format=torch.channels_last)
+        self.average = deepcopy(self.student)
+        groups = [
+            {"params": [p for p in self.student.parameters() if (p.ndim > 1) == decays],
+             "weight_decay": self.plan.weight_decay * decays}
+            for decays in (True, False)
+        ]  # fmt: skip
+        self.optimizer = torch.optim.AdamW(groups, lr=self.plan.lr, fused=True)
+        self.epoch, self.best = 0, 0.0
+
+    def resume(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        for name in ("student", "average", "optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+        self.epoch, self.best = state["epoch"], state["best"]
+
+    def save(self, path: Path) -> None:
+        state = {n: getattr(self, n).state_dict() for n in ("student", "average", "optimizer")}
+        part = path.with_name(path.name + ".part")
+        torch.save({**state, "epoch": self.epoch, "best": self.best}, part)
+        part.replace(path)
+
+    def step(self, number: int, rate: float, batch: dict[str, torch.Tensor]) -> dict[str, float]:
+        """One step at a learning rate; returns the parts of the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            parts = losses(self.student, batch, self.plan)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.student.parameters(), 2.0)
+        self.optimizer.step()
+        decay = min(self.plan.ema_decay, (1 + number) / (10 + number))
+        _average(self.average, self.student, decay)
+        return {name: float(part.detach()) for name, part in parts.items()}
+
+
+def fit(
+    recipe: Recipe,
+    stores: list[Store],
+    shares: list[float],
+    val: Store,
+    out: Path,
+    start: LevitDetector | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Train, from `start` or from random weights; yields the log of each epoch.
+
+    Goes on from `out/last.pt` where there is one. `out/best.safetensors` holds the averaged weights
+    of the epoch with the highest AUC on `val`.
     """
     plan = recipe.fit
     out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(plan.seed)
-    detector = architectures.create(recipe.network)
-    assert isinstance(detector, LevitDetector)
-    student = Student(detector).to(memory_format=torch.channels_last)
-    average = deepcopy(student)
-    decay = [p for p in student.parameters() if p.ndim > 1]
-    rest = [p for p in student.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decay, "weight_decay": plan.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=plan.lr, fused=True)
-    start, best = 0, 0.0
+    run = Run(recipe, start)
     if (out / "last.pt").exists():
-        state = torch.load(out / "last.pt", weights_only=True)
-        student.load_state_dict(state["student"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        start, best = state["epoch"], state["best"]
+        run.resume(out / "last.pt")
     per_epoch = plan.samples_per_epoch // plan.batch
     draw = Batches(stores, shares, plan.batch)
-    for epoch in range(start, plan.epochs):
-        rng = np.random.default_rng((plan.seed, epoch))
-        student.train()
-        totals: Counter[str] = Counter()
+    while run.epoch < plan.epochs:
         begun = time.perf_counter()
-        for step, batch in enumerate(_ahead(draw, rng, per_epoch), start=epoch * per_epoch):
-            for group in optimizer.param_groups:
-                group["lr"] = schedule(step, plan.epochs * per_epoch, plan, per_epoch)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                parts = losses(student, batch, plan)
-            loss = torch.stack(list(parts.values())).sum()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(student.parameters(), 2.0)
-            optimizer.step()
-            _average(average, student, min(plan.ema_decay, (1 + step) / (10 + step)))
-            totals.update({name: float(part.detach()) for name, part in parts.items()})
-        auc = validate(average.detector, val)
-        if auc > best:
-            best = auc
-            weights = average.detector.state_dict()
+        rng = np.random.default_rng((plan.seed, run.epoch))
+        run.student.train()
+        totals: Counter[str] = Counter()
+        for number, batch in enumerate(_ahead(draw, rng, per_epoch), run.epoch * per_epoch):
+            rate = schedule(number, plan.epochs * per_epoch, plan, per_epoch)
+            totals.update(run.step(number, rate, batch))
+        auc = validate(run.average.detector, val)
+        if auc > run.best:
+            run.best = auc
+            weights = run.average.detector.state_dict()
             save_file({k: v.contiguous() for k, v in weights.items()}, out / "best.safetensors")
-        state = {
-            "student": student.state_dict(), "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(), "epoch": epoch + 1, "best": best,
-        }  # fmt: skip
-        torch.save(state, out / "last.pt.part")
-        (out / "last.pt.part").replace(out / "last.pt")
+        run.epoch += 1
+        run.save(out / "last.pt")
         seconds = time.perf_counter() - begun
         row = {
-            "epoch": epoch + 1, "val_auc": round(auc, 4), "best": round(best, 4),
+            "epoch": run.epoch, "val_auc": round(auc, 4), "best": round(run.best, 4),
             **{name: round(value / per_epoch, 4) for name, value in totals.items()},
             "seconds": round(seconds, 1),
             "pictures_per_second": round(per_epoch * plan.batch / seconds, 1),

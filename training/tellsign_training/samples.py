@@ -7,6 +7,7 @@ which draws every pixel of them anew. Needs scikit-image and matplotlib for the 
 """
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from PIL import Image
 import tellsign
 from tellsign.views import resize
 from tellsign_training.delivery import encoded
-from tellsign_training.fakes import TinyAutoencoder
+from tellsign_training.fakes import round_trip
 
 QUALITY = 88
 
@@ -47,7 +48,7 @@ PHOTOGRAPHS = (
 
 def make(autoencoder: Path, out: Path) -> list[dict[str, str]]:
     """Write the pictures and samples.json, which says what each of them is; returns its content."""
-    model = TinyAutoencoder.load(autoencoder)
+    redraw = round_trip(autoencoder, os.cpu_count() or 1)
     out.mkdir(parents=True, exist_ok=True)
     entries = []
     for photograph in PHOTOGRAPHS:
@@ -56,7 +57,7 @@ def make(autoencoder: Path, out: Path) -> list[dict[str, str]]:
         image = resize(image, photograph.width, height)
         kind, truth = "real", f"a photograph ({photograph.origin})"
         if photograph.generated:
-            image = Image.fromarray(model.round_trip(np.asarray(image)[None])[0])
+            image = Image.fromarray(redraw(np.asarray(image)[None])[0])
             kind = "ai"
             truth = f"a photograph ({photograph.origin}) redrawn by FLUX.2's tiny autoencoder"
         name = f"{kind}-{Path(photograph.file).stem.replace('_', '-')}.jpg"

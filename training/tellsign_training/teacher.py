@@ -5,11 +5,11 @@ cut after block 8. What the student gets is whitened: the fine directions of sma
 those traces lie, weigh as much as the coarse ones of content.
 
     store/teacher/projection.npz   means and whitened directions of `vector` and `tokens`
-store/teacher/vector.npy       float16 [pictures, passes, 256]: class tokens of blocks 4, 6 and 8,
-                               and the mean patch token of block 8
-store/teacher/tokens.npy       float16 [pictures, passes, 7, 7, 96]: patch tokens of block 8,
-                               pooled 2x2
-store/teacher/done.npy         bool [pictures, passes]
+    store/teacher/vector.npy       float16 [pictures, passes, 256]: class tokens of blocks 4, 6
+                                   and 8, and the mean patch token of block 8
+    store/teacher/tokens.npy       float16 [pictures, passes, 7, 7, 96]: patch tokens of block 8,
+                                   pooled 2x2
+    store/teacher/done.npy         bool [pictures, passes]
 """
 
 from collections.abc import Callable
@@ -26,7 +26,8 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-Array = npt.NDArray[np.float32]
+from tellsign_training.frozen import Array, compiled
+
 Pixels = npt.NDArray[np.uint8]
 
 TOWER = "vit_base_patch16_clip_quickgelu_224"
@@ -69,15 +70,11 @@ Extract = Callable[[Pixels], tuple[Array, Array]]
 
 def extractor(weights: Path, threads: int) -> Extract:
     """The tower on OpenVINO in bfloat16: uint8 [n, 224, 224, 3] -> (vector, tokens)."""
-    import openvino as ov
-
-    model = ov.convert_model(Tower(weights).eval(), example_input=torch.zeros(2, 3, 224, 224))
-    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "bf16"}
-    compiled = ov.Core().compile_model(model, "CPU", options)
+    tower = compiled(Tower(weights), torch.zeros(2, 3, 224, 224), threads)
 
     def extract(crops: Pixels) -> tuple[Array, Array]:
         x = ((crops.astype(np.float32) - MEAN) / STD).transpose(0, 3, 1, 2)
-        vector, tokens = compiled(np.ascontiguousarray(x)).values()
+        vector, tokens = tower(np.ascontiguousarray(x))
         return vector, tokens
 
     return extract

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,37 +49,33 @@ def check(
     """Say for each picture whether it is suspected to be AI-made, and how sure that is.
 
     "No sign found" does not mean that a picture is real. Exit status 0 when every file could be
-    read, 1 otherwise.
+    read, 1 otherwise, 130 when stopped with Ctrl-C.
     """
     errors = Console(stderr=True)
-    files = list(_files(paths))
+    files = [file for path in paths for file in (pictures_in(path) if path.is_dir() else [path])]
     if heatmap is not None and len(files) != 1:
         errors.print("--heatmap takes exactly one picture.")
         raise typer.Exit(2)
     detector = _load(model, device, errors)
-    show = _print_json if as_json else _Rows(Console()).add
-    failed = 0
-    with _progress(errors, len(files), quiet=as_json and not errors.is_terminal) as progress:
-        task = progress.add_task("checking", total=len(files))
-        for path in files:
-            result = _check(detector, path, heatmap, method)
-            failed += "error" in result
-            show(result)
-            progress.advance(task)
-    if isinstance(getattr(show, "__self__", None), _Rows):
-        show.__self__.finish()  # type: ignore[attr-defined]
-    raise typer.Exit(1 if failed else 0)
+    table = None if as_json else _Rows(Console())
+    status = 0
+    try:
+        with _progress(errors, len(files), quiet=as_json and not errors.is_terminal) as progress:
+            for path in progress.track(files, description="checking"):
+                result = _check(detector, path, heatmap, method)
+                status |= "error" in result
+                table.add(result) if table else _print_json(result)
+    except KeyboardInterrupt:
+        errors.print("Stopped.")
+        status = 130
+    if table:
+        table.finish()
+    raise typer.Exit(int(status))
 
 
-def _files(paths: list[Path]) -> Iterator[Path]:
-    """The files as given, folders replaced by the pictures in them (by suffix, in order)."""
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
-            )
-        else:
-            yield path
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder and its subfolders, by suffix, in order."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def _load(model: str, device: str, errors: Console) -> "Detector":

@@ -1,7 +1,5 @@
 """`tellsign serve`, `tellsign token`, `tellsign pair`: the daemon and who may use it."""
 
-import os
-import sys
 import time
 import webbrowser
 from typing import Annotated
@@ -11,6 +9,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from tellsign.desktop import has_display
 from tellsign.server import local
 from tellsign.server.local import Running
 from tellsign.server.pairing import CODE_SECONDS, Clients
@@ -92,19 +91,13 @@ def _show(running: Running, code: str, open_page: bool) -> None:
     url = f"{running.address}/pair#{code}"
     digits = Text(f"{code[:3]} {code[3:]}", style="bold")
     out.print(Panel(digits, title="Pairing code", expand=False, padding=(1, 6)))
-    if open_page and _has_display() and webbrowser.open(url):
+    # Without a display, `webbrowser` would start a text browser in this very terminal.
+    if open_page and has_display() and webbrowser.open(url):
         out.print("A page has opened in your browser: press “Pair this browser” there.")
         out.print("Or type the code in the popup of the Tellsign extension.")
     else:
         out.print("Type the code in the popup of the Tellsign extension, or open")
         out.print(url, soft_wrap=True)
-
-
-def _has_display() -> bool:
-    """Without one, `webbrowser` would start a text browser in this very terminal."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _wait(running: Running) -> None:

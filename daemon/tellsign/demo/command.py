@@ -16,9 +16,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tellsign.commands.check import STYLES, SUFFIXES, WORDS
+from tellsign.commands.check import STYLES, WORDS, pictures_in
 from tellsign.demo.browsers import BrowserError, Installed, Page, find, running
 from tellsign.demo.feed import Post, serving
+from tellsign.desktop import has_display
 
 HERE = Path(__file__).parent
 EXTENSION = HERE.parents[2] / "extension"
@@ -58,7 +59,7 @@ def demo(
                 f"There is no extension in {extension}: name its folder by --extension."
             )
         chosen = find(browser)
-        asyncio.run(_demo(posts, chosen, headless or not _display(), screenshot, extension))
+        asyncio.run(_demo(posts, chosen, headless or not has_display(), screenshot, extension))
     except (DemoError, BrowserError) as error:
         console.print(str(error), style="red")
         raise typer.Exit(1) from None
@@ -74,18 +75,12 @@ def sample_posts() -> list[Post]:
 
 def own_posts(folder: Path) -> list[Post]:
     """The pictures of a user's folder, in order."""
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = pictures_in(folder)
     if not files:
         raise DemoError(f"There is no picture in {folder}.")
     if len(files) > MOST_PICTURES:
         console.print(f"The first {MOST_PICTURES} of {len(files)} pictures are shown.")
     return [Post(path, path.name) for path in files[:MOST_PICTURES]]
-
-
-def _display() -> bool:
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 async def _demo(

@@ -153,17 +153,26 @@ export class Daemon {
 	}
 }
 
+/** @type {Promise<number[]> | null} the bundled network's logits of the samples, the highest first */
+let sampleLogits = null;
+
+async function scoreSamples() {
+	const { stdout } = await promisify(execFile)(COMMAND, ["check", "--json", SAMPLES]);
+	const logits = stdout.trim().split("\n").map((line) => JSON.parse(line).logit);
+	return logits.sort((a, b) => b - a);
+}
+
 /**
- * The bundled network with thresholds in the middle of the samples' logits, so that every verdict occurs: what is tested
- * is that the extension shows what the daemon says, not how good the detector is.
+ * The bundled network with thresholds between the samples' logits, so that every verdict occurs: what is tested is that
+ * the extension shows what the daemon says, not how good the detector is.
  * @param {string} folder
  */
 async function installLenientModel(folder) {
 	await cp(MODEL, folder, { recursive: true });
-	const calibration = {
-		platt: { a: -1, b: 0 },
-		thresholds: { suspected: { probability: 0.5125 }, unsure: { probability: 0.45 } },
-	};
+	const logits = await (sampleLogits ??= scoreSamples());
+	/** @param {number} index */
+	const after = (index) => ({ probability: 1 / (1 + Math.exp(-(logits[index] + logits[index + 1]) / 2)) });
+	const calibration = { platt: { a: -1, b: 0 }, thresholds: { suspected: after(2), unsure: after(3) } };
 	const config = JSON.parse(await readFile(path.join(folder, "config.json"), "utf8"));
 	await writeFile(path.join(folder, "config.json"), JSON.stringify({ ...config, id: "lenient" }));
 	await writeFile(path.join(folder, "calibration.json"), JSON.stringify(calibration));
