@@ -5,7 +5,7 @@ import numpy as np
 from tellsign_training.aligned import pack_pairs
 from tellsign_training.crops import CropPlan
 from tellsign_training.data import Sample
-from tellsign_training.fit import Batches, open_store
+from tellsign_training.stores import Batches, open_store
 from tests.conftest import saved, scene
 
 

@@ -1,7 +1,12 @@
-import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,35 +15,19 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tellsign.detector import Detector
+from tellsign_training import journal
 from tellsign_training.calibrate import calibrate
 from tellsign_training.crops import CropPlan, pack
 from tellsign_training.data import DataError, read_manifest
 from tellsign_training.delivery import TIERS, deliver, random_delivery
 from tellsign_training.export import export
-from tellsign_training.fit import fit, open_store
-from tellsign_training.recipe import RecipeError, read_recipe
+from tellsign_training.fit import Setting, fit
+from tellsign_training.networks import build
+from tellsign_training.recipe import Recipe, RecipeError, read_recipe
 from tellsign_training.scores import score
+from tellsign_training.stores import Store, open_store
 from tellsign_training.teacher import TOKENS, VECTOR, whitening
 from tests.conftest import saved, scene
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve made pictures with a manifest; one of them is damaged."""
-    root = tmp_path_factory.mktemp("data")
-    rows = []
-    for i in range(12):
-        ai = i % 2 == 0
-        format = ["PNG", "JPEG", "WEBP"][i % 3]
-        data = saved(scene(300 + 10 * i, 260, seed=i), format)
-        (root / f"{i}.bin").write_bytes(data[:500] if i == 4 else data)
-        split = "val" if i > 7 else "train"
-        rows.append(
-            [f"{i}.bin", split, "ai" if ai else "real", f"s{i % 3}", "med" if i else "high"]
-        )
-    with (root / "data.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["path", "split", "label", "source_id", "certainty"], *rows])
-    return root / "data.csv"
 
 
 def test_from_a_manifest_to_a_detector_that_scores(manifest: Path, tmp_path: Path) -> None:
@@ -54,17 +43,10 @@ def test_from_a_manifest_to_a_detector_that_scores(manifest: Path, tmp_path: Pat
     _teach(tmp_path / "train", len(store.crops))
     store = open_store(tmp_path / "train")
 
-    whole = list(fit(recipe, [store], [1.0], val, tmp_path / "whole"))
+    whole = list(_fit(recipe, store, val, tmp_path / "whole"))
     assert [row["epoch"] for row in whole] == [1, 2]
-    assert {"label", "vector", "tokens"} <= set(whole[0])
-
-    halves = fit(recipe, [store], [1.0], val, tmp_path / "halves")
-    next(halves)
-    halves.close()  # stopped after an epoch, then started anew
-    list(fit(recipe, [store], [1.0], val, tmp_path / "halves"))
-    a, b = (torch.load(tmp_path / n / "last.pt")["student"] for n in ("whole", "halves"))
-    for name, value in a.items():
-        torch.testing.assert_close(b[name], value, msg=name)
+    assert {"label", "vector", "tokens", "hours", "kwh"} <= set(whole[0])
+    assert (tmp_path / "whole" / "log.svg").read_text().startswith("<?xml")
 
     folder = tmp_path / "model"
     weights = tmp_path / "whole" / "best.safetensors"
@@ -78,6 +60,83 @@ def test_from_a_manifest_to_a_detector_that_scores(manifest: Path, tmp_path: Pat
     assert 0 <= result["probability"] <= 1
     assert json.loads((folder / "config.json").read_text())["views"] == recipe.views.as_dict()
     assert load_file(weights)
+
+
+def _fit(recipe: Recipe, store: Store, val: Store, out: Path) -> Iterator[dict[str, Any]]:
+    setting = Setting("cpu", deterministic=True, save_seconds=0)
+    return fit(recipe, build(recipe), [store], [1.0], val, out, setting)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dataclasses import replace
+from tellsign_training.fit import Setting, fit
+from tellsign_training.networks import build
+from tellsign_training.recipe import read_recipe
+from tellsign_training.stores import open_store
+root, out, kill_at = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+recipe = read_recipe("levit-128s")
+recipe = replace(recipe, fit=replace(recipe.fit, epochs=2, samples_per_epoch=24, batch=8))
+def tick(step, steps):
+    if step == kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+setting = Setting("cpu", deterministic=True, save_seconds=0, tick=tick)
+train, val = open_store(root / "train"), open_store(root / "val")
+list(fit(recipe, build(recipe), [train], [1.0], val, out, setting))
+"""
+
+
+def test_killed_in_mid_epoch_it_goes_on_to_the_same_result(manifest: Path, tmp_path: Path) -> None:
+    recipe = read_recipe("levit-128s")
+    for split in ("train", "val"):
+        pack(read_manifest(manifest, split), tmp_path / split, CropPlan(4, recipe.views), 2)
+    for name, kills in (("whole", [99]), ("killed", [2, 5, 99])):
+        for kill_at in kills:
+            command = [sys.executable, "-c", KILLED, tmp_path, tmp_path / name, str(kill_at)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+            assert done.returncode == (0 if kill_at == 99 else -signal.SIGKILL), done.stderr
+    a, b = (torch.load(tmp_path / name / "last.pt") for name in ("whole", "killed"))
+    assert a["step"] == b["step"] == 6
+    for name, value in a["learner"].items():
+        assert value.equal(b["learner"][name]), name
+    logs = [journal.read(tmp_path / name) for name in ("whole", "killed")]
+    same = ("epoch", "val_auc", "best", "label")
+    assert [[row[k] for k in same] for row in logs[0]] == [
+        [row[k] for k in same] for row in logs[1]
+    ]
+
+
+def test_two_processes_of_torchrun_train_together(manifest: Path, tmp_path: Path) -> None:
+    recipe = read_recipe("levit-128s")
+    for split in ("train", "val"):
+        pack(read_manifest(manifest, split), tmp_path / split, CropPlan(2, recipe.views), 2)
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "tellsign_training.cli", "fit", "levit-128s", "--store", tmp_path / "train",
+        "--val", tmp_path / "val", "--out", tmp_path / "out", "--epochs", "1", "--samples", "256",
+        "--device", "cpu",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [row["epoch"] for row in journal.read(tmp_path / "out")] == [1]
+
+
+def test_training_ends_when_nothing_gets_better(manifest: Path, tmp_path: Path) -> None:
+    recipe = read_recipe("levit-128s")
+    plan = replace(recipe.fit, epochs=9, samples_per_epoch=8, batch=8, lr=0.0, patience=2)
+    for split in ("train", "val"):
+        pack(read_manifest(manifest, split), tmp_path / split, CropPlan(2, recipe.views), 2)
+    stores = [open_store(tmp_path / split) for split in ("train", "val")]
+    rows = list(_fit(replace(recipe, fit=plan), *stores, tmp_path / "out"))
+    best = max(rows, key=lambda row: row["val_auc"])["epoch"]
+    assert len(rows) == best + 2 < 9
 
 
 def _teach(store: Path, n: int) -> None:
@@ -136,7 +195,7 @@ def test_bad_manifests_say_what_is_wrong(tmp_path: Path, text: str, says: str) -
 
 
 @pytest.mark.parametrize(
-    ("text", "says"), [("id = 3 3", "line 1"), ("id = 'x'", "title"), (None, "Available: levit")]
+    ("text", "says"), [("id = 3 3", "line 1"), ("id = 'x'", "views"), (None, "Available: levit")]
 )
 def test_bad_recipes_say_what_is_wrong(tmp_path: Path, text: str | None, says: str) -> None:
     path = tmp_path / "bad.toml"

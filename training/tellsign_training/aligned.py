@@ -17,12 +17,13 @@ from rich.progress import track
 
 from tellsign.picture import PictureError
 from tellsign.views import Pixels
-from tellsign_training.crops import CropPlan, crops_of, write_rows
+from tellsign_training.crops import CropPlan, array, crops_of, write_rows
 from tellsign_training.data import Sample, load, source_weights
 from tellsign_training.delivery import limited
 from tellsign_training.fakes import RoundTrip
 
-SIDE = 288
+SIDE = 256
+BATCH = 8
 SMALLEST, LARGEST = 360, 1100
 """Pixels of the long side to which a picture is scaled before its region is cut out."""
 
@@ -35,29 +36,41 @@ def pack_pairs(
     plan: CropPlan,
     workers: int,
 ) -> None:
-    """Write a store of up to `count` pairs out of the real samples, the small sources favoured."""
+    """Write a store of up to `count` pairs out of the real samples, the small sources favoured.
+
+    Goes on with the round trips that an earlier call of the same plan has left.
+    """
     real = [s for s in samples if not s.ai]
     weight = source_weights([s.source for s in real])
     rng = np.random.default_rng((plan.seed, count))
     tries = min(len(real), round(count * 1.25))  # some are smaller than a region
     chosen = [real[i] for i in rng.choice(len(real), tries, False, weight / weight.sum())]
+    store.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(workers) as pool:
         regions = pool.map(partial(_region, seed=plan.seed), chosen, range(tries), chunksize=16)
         pairs = [(s, r) for s, r in zip(chosen, regions, strict=True) if r is not None][:count]
-        originals = [region for _, region in pairs]
-        fakes = [
-            fake
-            for start in track(range(0, len(pairs), 8), "autoencoder")
-            for fake in redraw(np.stack(originals[start : start + 8]))
-        ]
-        store.mkdir(parents=True, exist_ok=True)
+        originals = np.stack([region for _, region in pairs])
+        fakes = _redrawn(originals, redraw, store)
         work = partial(_delivered, plan=plan)
         numbers = [*range(len(pairs))] * 2
-        crops = list(pool.map(work, [*fakes, *originals], numbers, chunksize=16))
+        delivered = pool.map(work, [*fakes, *originals], numbers, chunksize=16)
+        crops = [*track(delivered, "delivering", len(numbers))]
     np.save(store / "crops.npy", np.stack(crops))
     np.save(store / "done.npy", np.ones(len(crops), np.bool_))
     fake_rows = [replace(s, ai=True, source="aligned_taef2") for s, _ in pairs]
     write_rows(store, [*fake_rows, *(replace(s, source="aligned_real") for s, _ in pairs)])
+
+
+def _redrawn(originals: Pixels, redraw: RoundTrip, store: Path) -> Pixels:
+    """All round trips, uint8 as the originals; those that an earlier call has made are kept."""
+    fakes = array(store / "fakes.npy", np.uint8, originals.shape)
+    drawn = array(store / "drawn.npy", np.bool_, originals.shape[:1])
+    todo = np.flatnonzero(~drawn)
+    for start in track(range(0, len(todo), BATCH), "autoencoder"):
+        rows = todo[start : start + BATCH]
+        fakes[rows] = redraw(originals[rows])
+        drawn[rows] = True
+    return fakes
 
 
 def _region(sample: Sample, number: int, seed: int) -> Pixels | None:

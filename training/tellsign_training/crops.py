@@ -44,8 +44,8 @@ def pack(samples: Sequence[Sample], store: Path, plan: CropPlan, workers: int) -
     store.mkdir(parents=True, exist_ok=True)
     size = plan.view.size
     shape = (len(samples), plan.passes, size, size, 3)
-    crops = _array(store / "crops.npy", np.uint8, shape)
-    done = _array(store / "done.npy", np.bool_, shape[:1])
+    crops = array(store / "crops.npy", np.uint8, shape)
+    done = array(store / "done.npy", np.bool_, shape[:1])
     write_rows(store, samples)
     todo = np.flatnonzero(~done).tolist()
     work = partial(_crops, plan=plan)
@@ -69,7 +69,8 @@ def write_rows(store: Path, samples: Sequence[Sample]) -> None:
         writer.writerows([s.source, int(s.ai), int(s.certain), s.path] for s in samples)
 
 
-def _array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+def array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """An array in a file, as an earlier call left it if it is of this shape, or else of zeros."""
     if path.exists() and np.load(path, mmap_mode="r").shape == shape:
         return open_memmap(path, "r+")
     return open_memmap(path, "w+", dtype, shape)

@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 
 from tellsign.models import architectures
 from tellsign.models.folder import FILES, sha256
-from tellsign_training.fit import MEAN, STD
 from tellsign_training.recipe import Recipe
 
 UNCALIBRATED: dict[str, Any] = {
@@ -27,15 +26,19 @@ def export(
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    network = architectures.create(recipe.network)
-    network.load_state_dict(load_file(weights), strict=True)
+    trained = load_file(weights)
+    described = dict(recipe.network)
+    if "vectors" in trained:
+        described["options"] = {"support_vectors": len(trained["vectors"])}
+    network = architectures.create(described)
+    network.load_state_dict(trained, strict=True)
     if isinstance(network, architectures.LevitDetector):
         network.eval().fuse()
     save_file(
         {k: v.contiguous() for k, v in network.state_dict().items()}, part / "model.safetensors"
     )
     (part / "model.safetensors").chmod(0o644)
-    _write(part / "config.json", _config(recipe, network))
+    _write(part / "config.json", _config(recipe, described, network))
     _write(part / "calibration.json", calibration or UNCALIBRATED)
     (part / "README.md").write_text(card, "utf-8")
     reseal(part)
@@ -48,16 +51,16 @@ def reseal(folder: Path) -> None:
     _write(folder / "digests.json", {name: sha256(folder / name) for name in FILES})
 
 
-def _config(recipe: Recipe, network: torch.nn.Module) -> dict[str, Any]:
+def _config(recipe: Recipe, described: dict[str, Any], network: torch.nn.Module) -> dict[str, Any]:
     size = recipe.views.size
     return {
         "id": recipe.id,
         "title": recipe.title,
-        **recipe.network,
+        **described,
         "num_classes": 1,
         "parameters": sum(p.numel() for p in network.parameters()),
         "pretrained_cfg": {
-            "input_size": [3, size, size], "mean": MEAN, "std": STD,
+            "input_size": [3, size, size], "mean": recipe.mean, "std": recipe.std,
             "interpolation": "lanczos", "crop_pct": 1.0, "num_classes": 1,
         },
         "views": recipe.views.as_dict(),

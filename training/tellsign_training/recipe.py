@@ -21,25 +21,43 @@ class FitPlan:
     epochs: int = 10
     samples_per_epoch: int = 10_000
     batch: int = 128
+    accumulate: int = 1
+    optimizer: str = "adamw"
     lr: float = 1e-3
+    momentum: float = 0.9
     weight_decay: float = 0.05
+    schedule: str = "cosine"
     warmup_epochs: float = 1.0
     label_smoothing: float = 0.0
     ema_decay: float = 0.998
+    patience: int = 0
     seed: int = 0
     vector_weight: float = 0.0
     tokens_weight: float = 0.0
+    logits_weight: float = 0.0
+
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One file of `recipes/`, read."""
+    """One file of `recipes/`, read.
+
+    `network` is what config.json says of the network; `pretrained` timm's name of the weights that
+    it starts from, empty for none; `learns` what of it is trained (see networks.py).
+    """
 
     id: str
     title: str
     network: dict[str, Any]
     views: ViewPlan
     fit: FitPlan
+    pretrained: str = ""
+    learns: str = "all"
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
 
 
 def read_recipe(name: str | Path) -> Recipe:
@@ -56,16 +74,13 @@ def read_recipe(name: str | Path) -> Recipe:
         raise RecipeError(f"There is no recipe {name}. Available: {names}.")
     try:
         data = tomllib.loads(path.read_text("utf-8"))
-        return Recipe(
-            id=data["id"],
-            title=data["title"],
-            network=data["network"],
-            views=_only(ViewPlan, data["views"]),
-            fit=_only(FitPlan, data["fit"]),
-        )
+        data["views"] = _only(ViewPlan, data["views"])
+        data["fit"] = _only(FitPlan, data["fit"])
+        recipe: Recipe = _only(Recipe, data)
+        return recipe
     except KeyError as error:
         raise RecipeError(f"{path}: {error} is missing.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, TypeError) as error:
         raise RecipeError(f"{path}: {error}.") from None
 
 

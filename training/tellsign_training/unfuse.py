@@ -15,7 +15,7 @@ from tellsign.models.architectures import LevitDetector
 from tellsign.models.folder import ModelError, ModelFolder
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def unfused(path: Path, x: torch.Tensor) -> LevitDetector:
     """The network of a model folder with batch norms, its statistics those of a batch `x`.
 

@@ -26,7 +26,8 @@ class TorchEngine:
     @torch.no_grad()  # not inference_mode: LeViT caches its attention biases, Grad-CAM needs them
     def logits(self, views: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
-            result: npt.NDArray[np.float32] = self.network(self.tensor(views)).float().cpu().numpy()
+            logits = self.network(self.tensor(views)).flatten()
+        result: npt.NDArray[np.float32] = logits.float().cpu().numpy()
         return result
 
 

@@ -1,6 +1,7 @@
 """Grad-CAM (Selvaraju et al., 2017) at the stage of a network that still has a fine grid."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,7 @@ def gradcam(
 ) -> Heatmap:
     """Grad-CAM of every crop that covers the picture, each weighted by the crop's own probability.
 
-    `pixels` is uint8 [H, W, 3]; `to_tensor` normalises views as the network wants them; the
-    network has a method `cam_layer()` whose output is tokens [n, g * g, c].
+    `pixels` is uint8 [H, W, 3]; `to_tensor` normalises views as the network wants them.
     """
     image = canonical(Image.fromarray(pixels), plan)
     everything = ViewPlan(plan.size, plan.long_side, crops=10_000, whole=False)
@@ -37,13 +37,12 @@ def gradcam(
     rows, columns = -(-image.height // STRIDE), -(-image.width // STRIDE)
     total = np.zeros((rows, columns), np.float64)
     count = np.zeros_like(total)
-    layer = network.cam_layer()  # type: ignore[operator]
-    with GradCAM(network, [layer], reshape_transform=_grid) as cam:
+    with GradCAM(network, [cam_layer(network)], reshape_transform=_grid) as cam:
         for start in range(0, len(places), BATCH):
             batch = places[start : start + BATCH]
             crops = np.stack([np.asarray(image.crop(box)) for box in batch])
             maps = cam(to_tensor(crops), [_Logit()] * len(batch))
-            weights = torch.sigmoid(cam.outputs.detach().float()).cpu().numpy()
+            weights = torch.sigmoid(cam.outputs.detach().float().flatten()).cpu().numpy()
             for (left, top, _, _), values, weight in zip(batch, maps, weights, strict=True):
                 cells = _shrink(values, plan.size // STRIDE)
                 row, column = round(top / STRIDE), round(left / STRIDE)
@@ -59,10 +58,33 @@ class _Logit(RawScoresOutputTarget):  # type: ignore[misc]
     """The logit itself: networks here give one number a picture."""
 
 
-def _grid(tokens: torch.Tensor) -> torch.Tensor:
-    """[n, g * g, c] -> [n, c, g, g]."""
-    side = round(tokens.shape[1] ** 0.5)
-    return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+def cam_layer(network: nn.Module) -> nn.Module:
+    """The layer to read: the network's own choice, the last block's tokens, the last convolution.
+
+    Raises:
+        ValueError: the network has neither.
+    """
+    own: Callable[[], nn.Module] | None = getattr(network, "cam_layer", None)
+    if own is not None:
+        return own()
+    last: Any = getattr(getattr(network, "backbone", network), "blocks", [None])[-1]
+    if isinstance(getattr(last, "norm1", None), nn.LayerNorm):
+        norm: nn.Module = last.norm1
+        return norm
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+    grids = [c for c in convolutions if max(c.kernel_size) > 1]
+    if not grids:
+        raise ValueError(f"Grad-CAM finds no layer in {type(network).__name__}.")
+    return grids[-1]
+
+
+def _grid(output: torch.Tensor) -> torch.Tensor:
+    """Tokens [n, g * g (+ 1), c] -> [n, c, g, g]; a class token in front is left out."""
+    if output.ndim == 4:
+        return output
+    side = int(output.shape[1] ** 0.5)
+    tokens = output[:, output.shape[1] - side * side :]
+    return tokens.transpose(1, 2).reshape(len(output), -1, side, side)
 
 
 def _shrink(values: Map, cells: int) -> Map:

@@ -1,6 +1,5 @@
-"""The networks that a model folder can hold: timm's, and timm backbones with our own heads."""
+"""LeViT-128S with the detector's head: the network that comes with Tellsign."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import timm
@@ -55,15 +54,3 @@ def fuse_batch_norms(module: nn.Module) -> None:
             setattr(module, name, fused())
         else:
             fuse_batch_norms(child)
-
-
-def create(config: Mapping[str, Any]) -> nn.Module:
-    """The untrained network that config.json names, giving logits float [n], batch norms unfused.
-
-    Raises:
-        ValueError: unknown architecture.
-    """
-    name = str(config["architecture"])
-    if name == "levit_128s" and config.get("head") == "conv64":
-        return LevitDetector()
-    raise ValueError(f"unknown architecture {name!r}")

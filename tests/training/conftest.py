@@ -1,0 +1,27 @@
+"""A small set of made pictures."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import saved, scene
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve made pictures with a manifest; one of them is damaged."""
+    root = tmp_path_factory.mktemp("data")
+    rows = []
+    for i in range(12):
+        ai = i % 2 == 0
+        format = ["PNG", "JPEG", "WEBP"][i % 3]
+        data = saved(scene(300 + 10 * i, 260, seed=i), format)
+        (root / f"{i}.bin").write_bytes(data[:500] if i == 4 else data)
+        split = "val" if i > 7 else "train"
+        rows.append(
+            [f"{i}.bin", split, "ai" if ai else "real", f"s{i % 3}", "med" if i else "high"]
+        )
+    with (root / "data.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["path", "split", "label", "source_id", "certainty"], *rows])
+    return root / "data.csv"

@@ -1,0 +1,203 @@
+"""`tellsign-train pack | align | teach | fit | export`: from pictures to a model folder."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+from torch import nn
+
+from tellsign.models.architectures import ResNetSVM
+from tellsign.models.folder import ModelError
+from tellsign_training.crops import CropPlan, pack
+from tellsign_training.data import DataError, read_manifest
+from tellsign_training.export import export as write_folder
+from tellsign_training.fit import Setting, fit, normalised
+from tellsign_training.networks import build
+from tellsign_training.recipe import Recipe, RecipeError, read_recipe
+from tellsign_training.stores import open_store
+from tellsign_training.svm import fit_svm
+from tellsign_training.unfuse import unfused
+
+console = Console()
+WORKERS = os.cpu_count() or 1
+VAL_SEED = 99
+
+RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.")]
+Data = Annotated[Path, typer.Option(help="The data's manifest (CSV).")]
+
+
+def pack_command(
+    recipe: RecipeName,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the store of crops.")],
+    split: str = "train",
+    passes: Annotated[int, typer.Option(help="Crops a picture.")] = 4,
+    seed: int = 0,
+) -> None:
+    """Deliver, cut and store training crops; goes on where it was stopped."""
+    _pack(_recipe(recipe), data, split, out, passes, seed)
+
+
+def align_command(
+    recipe: RecipeName,
+    data: Data,
+    autoencoder: Annotated[Path, typer.Option(help="Folder of taef2_encoder.pth and _decoder.")],
+    out: Annotated[Path, typer.Option(help="Folder of the store of crops.")],
+    count: Annotated[int, typer.Option(help="Pairs of a picture and its round trip.")] = 2000,
+    seed: int = 7,
+) -> None:
+    """Make aligned fakes out of the real pictures of `train` and store both as crops."""
+    from tellsign_training.aligned import pack_pairs
+    from tellsign_training.fakes import round_trip
+
+    plan = CropPlan(4, _recipe(recipe).views, seed)
+    try:
+        samples = read_manifest(data, "train")
+    except DataError as error:
+        _stop(str(error))
+    pack_pairs(samples, round_trip(autoencoder, WORKERS), count, out, plan, WORKERS)
+
+
+def teach_command(
+    store: Annotated[Path, typer.Argument(help="A store of crops.")],
+    teacher: Annotated[Path, typer.Option(help="Weights of the CLIP tower (safetensors).")],
+    passes: Annotated[str, typer.Option(help="Which crops of each picture, as 3,0.")] = "3,0",
+) -> None:
+    """Add a frozen teacher's features to a store; goes on where it was stopped."""
+    from tellsign_training.teacher import extractor, teach
+
+    teach(store, extractor(teacher, WORKERS), [int(turn) for turn in passes.split(",")])
+
+
+def fit_command(
+    recipe: RecipeName,
+    out: Annotated[Path, typer.Option(help="Folder of checkpoints, log and plot.")],
+    data: Annotated[
+        Path | None, typer.Option(help="A manifest (CSV); its crops are packed into OUT first.")
+    ] = None,
+    store: Annotated[
+        list[Path] | None, typer.Option(help="A store of crops instead; may be given again.")
+    ] = None,
+    share: Annotated[
+        list[float] | None, typer.Option(help="Each store's share of a batch; default equal.")
+    ] = None,
+    val: Annotated[Path | None, typer.Option(help="The store of `val`.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="A LeViT-128S model folder to train further.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="First weights of the backbone (safetensors).")
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start from random weights.")
+    ] = False,
+    epochs: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
+    samples: Annotated[int | None, typer.Option(help="An epoch, in place of the recipe's.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Slower; the same result at every run.")
+    ] = False,
+    watts: Annotated[float, typer.Option(help="The machine's power, to estimate kWh.")] = 100.0,
+) -> None:
+    """Train; goes on from the last checkpoint of OUT, also after a kill."""
+    plan = _recipe(recipe, epochs, samples)
+    if data is not None and not store:
+        store, val = [out / "train"], out / "val"
+        _pack(plan, data, "train", store[0], 4, 0)
+        _pack(plan, data, "val", val, 4, VAL_SEED)
+    if not store or val is None:
+        _stop("Give --data, or --store and --val.")
+    if share and len(share) != len(store):
+        _stop("Give --share once for each --store.")
+    shares = [s / sum(share) for s in share] if share else [1 / len(store)] * len(store)
+    stores = [open_store(path) for path in store]
+    try:
+        network = (
+            _start(start, stores[0].crops, plan) if start else build(plan, weights, from_scratch)
+        )
+        if isinstance(network, ResNetSVM):
+            console.print_json(
+                data=fit_svm(plan, network, stores, open_store(val), out), indent=None
+            )
+            return
+        with _progress() as progress:
+            task = progress.add_task("training", total=None)
+
+            def tick(done: int, total: int) -> None:
+                progress.update(task, completed=done * plan.fit.batch, total=total * plan.fit.batch)
+
+            setting = Setting(device, deterministic, watts=watts, tick=tick)
+            for row in fit(plan, network, stores, shares, open_store(val), out, setting):
+                progress.console.print_json(data=row, indent=None)
+    except (RecipeError, ModelError, ValueError) as error:
+        _stop(str(error))
+    except KeyboardInterrupt:
+        console.print(f"Stopped. The same command goes on from the last checkpoint of {out}.")
+        raise typer.Exit(130) from None
+
+
+def export_command(
+    recipe: RecipeName,
+    weights: Annotated[Path, typer.Option(help="best.safetensors of a training.")],
+    out: Annotated[Path, typer.Option(help="The model folder.")],
+    card: Annotated[Path, typer.Option(help="The model card (Markdown).")],
+) -> None:
+    """Write a model folder, to be calibrated next."""
+    write_folder(_recipe(recipe), weights, out, None, card.read_text("utf-8"))
+    console.print(f"Wrote {out}. Now run tellsign-train calibrate.")
+
+
+def _start(folder: Path, crops: np.ndarray, recipe: Recipe) -> nn.Module:
+    """The network of a model folder; its batch norms take their statistics from 512 crops."""
+    some = np.array(crops[:: max(1, len(crops) // 512), 0])
+    return unfused(folder, normalised(torch.from_numpy(some), recipe.mean, recipe.std))
+
+
+def _pack(recipe: Recipe, data: Path, split: str, out: Path, passes: int, seed: int) -> None:
+    try:
+        pack(read_manifest(data, split), out, CropPlan(passes, recipe.views, seed), WORKERS)
+    except DataError as error:
+        _stop(str(error))
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f} pictures/s" if task.speed else "")
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeRemainingColumn(), _Speed(), console=console)
+
+
+def _recipe(name: str, epochs: int | None = None, samples: int | None = None) -> Recipe:
+    try:
+        recipe = read_recipe(name)
+    except RecipeError as error:
+        _stop(str(error))
+    plan = replace(
+        recipe.fit,
+        epochs=epochs or recipe.fit.epochs,
+        samples_per_epoch=samples or recipe.fit.samples_per_epoch,
+    )
+    return replace(recipe, fit=plan)
+
+
+def _stop(message: str) -> NoReturn:
+    Console(stderr=True).print(message, style="red", markup=False)
+    raise typer.Exit(2)

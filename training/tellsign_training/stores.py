@@ -1,0 +1,155 @@
+"""Stores of crops, opened for training, and the batches that are drawn from them."""
+
+import csv
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tellsign_training.data import source_weights
+from tellsign_training.teacher import TOKENS, VECTOR
+
+Batch = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store of crops (see crops.py), with what teachers say of them where there is any.
+
+    In a `paired` store the second half holds the originals of the first (see aligned.py). `masks`
+    is 1 where a pixel is generated.
+    """
+
+    crops: npt.NDArray[np.uint8]
+    packed: npt.NDArray[np.bool_]
+    ai: npt.NDArray[np.bool_]
+    weight: npt.NDArray[np.float64]
+    paired: bool
+    masks: npt.NDArray[np.bool_] | None
+    vector: npt.NDArray[np.float16] | None
+    tokens: npt.NDArray[np.float16] | None
+    logits: npt.NDArray[np.float32] | None
+    taught: npt.NDArray[np.bool_]
+
+
+def open_store(path: Path) -> Store:
+    """The store in a folder, its arrays mapped into memory."""
+    crops = np.load(path / "crops.npy", mmap_mode="r")
+    with (path / "rows.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    certain = np.array([1.0 if row["certain"] == "1" else 0.5 for row in rows])
+    paths = [row["path"] for row in rows]
+    half = len(paths) // 2
+    taught = _mapped(path / "teacher" / "done.npy")
+    return Store(
+        crops=crops,
+        packed=np.load(path / "done.npy"),
+        ai=np.array([row["ai"] == "1" for row in rows]),
+        weight=certain * source_weights([row["source"] for row in rows]),
+        paired=half > 0 and paths[:half] == paths[half:],
+        masks=_mapped(path / "masks.npy"),
+        vector=_mapped(path / "teacher" / "vector.npy"),
+        tokens=_mapped(path / "teacher" / "tokens.npy"),
+        logits=_mapped(path / "teacher" / "logits.npy"),
+        taught=np.zeros(crops.shape[:2], np.bool_) if taught is None else taught,
+    )
+
+
+def _mapped(path: Path) -> npt.NDArray[Any] | None:
+    return np.load(path, mmap_mode="r") if path.exists() else None
+
+
+class Batches:
+    """Endless class-balanced, source-balanced batches over several stores."""
+
+    def __init__(self, stores: list[Store], shares: list[float], batch: int) -> None:
+        self.stores, self.shares, self.batch = stores, shares, batch
+        self.chance = []
+        for store in stores:
+            w = store.weight * store.packed
+            for label in (True, False):
+                chosen = store.ai == label
+                if not w[chosen].sum():
+                    raise ValueError(f"A store holds no {'AI' if label else 'real'} picture.")
+                w[chosen] /= w[chosen].sum()
+            if store.paired:
+                w = w[: len(w) // 2]
+            self.chance.append(w / w.sum())
+
+    def __call__(self, rng: np.random.Generator) -> Batch:
+        """`x` uint8 [n, S, S, 3], `y` float [n], `taught` bool [n], and the teachers' words."""
+        counts = rng.multinomial(self.batch, self.shares)
+        parts = [
+            self._draw(s, c, int(n), rng)
+            for s, c, n in zip(self.stores, self.chance, counts, strict=True)
+            if n
+        ]
+        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+
+    def _draw(
+        self, store: Store, chance: npt.NDArray[np.float64], n: int, rng: np.random.Generator
+    ) -> Batch:
+        """n crops; of a paired store both of a pair, cut and turned alike, n rounded up to even."""
+        pick = -(-n // 2) if store.paired else n
+        rows = rng.choice(len(chance), pick, p=chance)
+        turns = rng.integers(0, store.crops.shape[1], pick)
+        mirrored = rng.random(pick) < 0.5
+        if store.paired:
+            rows = np.concatenate([rows, rows + len(chance)])
+            turns, mirrored = np.tile(turns, 2), np.tile(mirrored, 2)
+        taught = store.taught[rows, turns]
+        known = {
+            "vector": _known(store.vector, rows, turns, taught, (VECTOR,)),
+            "tokens": _known(store.tokens, rows, turns, taught, (7, 7, TOKENS)),
+            "logits": _known(store.logits, rows, turns, taught, ()),
+        }
+        flip = torch.from_numpy(mirrored)
+        x = torch.from_numpy(store.crops[rows, turns])
+        ai = torch.from_numpy(store.ai[rows])
+        mask = ai[:, None, None].expand(x.shape[:3])
+        if store.masks is not None:
+            mask = torch.from_numpy(store.masks[rows, turns])
+        return {
+            "x": _mirrored(x, flip),
+            "y": ai.float(),
+            "mask": _mirrored(mask, flip),
+            "taught": torch.from_numpy(taught),
+            **known,
+            "tokens": _mirrored(known["tokens"], flip),
+        }
+
+
+def _known(
+    values: npt.NDArray[Any] | None,
+    rows: npt.NDArray[np.int64],
+    turns: npt.NDArray[np.int64],
+    taught: npt.NDArray[np.bool_],
+    shape: tuple[int, ...],
+) -> torch.Tensor:
+    """What a teacher says of the chosen crops, zeros where it says nothing."""
+    out = np.zeros((len(rows), *shape), np.float32)
+    if values is not None:
+        out[taught] = values[rows[taught], turns[taught]]
+    return torch.from_numpy(out)
+
+
+def _mirrored(x: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
+    """[n, H, W, …] with the chosen ones mirrored left to right."""
+    return torch.where(flip.reshape(-1, *[1] * (x.ndim - 1)), x.flip(2), x)
+
+
+def ahead(make: Callable[[int], Batch], start: int, stop: int) -> Iterator[tuple[int, Batch]]:
+    """Steps with their batches, the next one made in a thread while this one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(make, start) if start < stop else None
+        for step in range(start, stop):
+            assert waiting is not None
+            batch = waiting.result()
+            if step + 1 < stop:
+                waiting = pool.submit(make, step + 1)
+            yield step, batch
