@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tellsign.detector import Detector
 from tellsign.models.folder import ModelError
+from tellsign_training import commands_data
 from tellsign_training import evaluate as protocol
 from tellsign_training.calibrate import calibrate as calibration_of
 from tellsign_training.crops import CropPlan, pack
@@ -33,6 +34,8 @@ WORKERS = os.cpu_count() or 1
 
 RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.")]
 Data = Annotated[Path, typer.Option(help="The data's manifest (CSV).")]
+
+app.command("check")(commands_data.check)
 
 
 @app.command("pack")

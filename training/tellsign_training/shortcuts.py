@@ -70,7 +70,7 @@ def probe(samples: Sequence[Sample], deliver: Deliver | None = None, workers: in
 def probe_of(samples: Sequence[Sample], facts: Sequence[FileFacts]) -> Probe:
     """As `probe`, with the facts of the samples' files at hand."""
     columns = _columns(facts)
-    ai = np.array([s.ai for s in samples])
+    ai = np.array([s.ai for s in samples], np.bool_)
     sources = np.array([s.source or s.path.stem for s in samples])
     folds = _folds(ai, sources)
     whole = _aucs(np.hstack(list(columns.values())), ai, folds)
