@@ -36,6 +36,7 @@ RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.")
 Data = Annotated[Path, typer.Option(help="The data's manifest (CSV).")]
 
 app.command("check")(commands_data.check)
+app.command("curate")(commands_data.curate)
 
 
 @app.command("pack")

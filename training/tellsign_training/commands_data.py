@@ -1,6 +1,7 @@
 """The commands of the data room: `tellsign-train check` and `tellsign-train curate`."""
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -8,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tellsign_training.curate import MANIFEST, CuratePlan
+from tellsign_training.curate import curate as make_copy
 from tellsign_training.data import DataError, Sample, read
 from tellsign_training.facts import Facts, gather
 from tellsign_training.facts_page import count_rows, page
@@ -36,6 +39,30 @@ def check(
     _summarise(facts)
     console.print(f"Wrote {out}.", markup=False)
     raise typer.Exit(0 if facts.sound else 1)
+
+
+def curate(
+    data: Data,
+    out: Annotated[Path, typer.Argument(help="Folder of the cleaned copy and its manifest.")],
+    long_side: Annotated[
+        int | None, typer.Option(help="Make larger pictures smaller, to this many pixels.", min=64)
+    ] = None,
+    workers: Workers = WORKERS,
+) -> None:
+    """Copy pictures without signature strips, caption bars and grids; goes on where it stopped."""
+    if data.is_dir() and out.absolute().is_relative_to(data.absolute()):
+        _stop(f"{out} lies in {data}: choose a folder outside of it.")
+    try:
+        done = make_copy(_read(data), out, CuratePlan(long_side), workers)
+    except DataError as error:
+        _stop(str(error))
+    steps = Counter(step for one in done for step in one.steps)
+    _list("unreadable files left out", [f"{d.original}: {d.problem}" for d in done if d.problem])
+    console.print(
+        f"{sum(len(one.files) for one in done)} pictures out of {len(done)} in {out / MANIFEST}: "
+        f"{steps['cut']} cut, {steps['split']} grids split, {steps['scaled']} made smaller.",
+        markup=False,
+    )
 
 
 def _summarise(facts: Facts) -> None:

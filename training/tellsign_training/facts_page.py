@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
 
 from tellsign.picture import PictureError
 from tellsign_training.data import SPLITS, Sample, load
@@ -149,7 +148,7 @@ def _histogram(
                 )  # fmt: skip
         if log:
             axes.set_xscale("log", base=2)
-            axes.xaxis.set_major_formatter(ScalarFormatter())
+            axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel(axis)
         axes.set_ylabel("% of the class")
         axes.legend(frameon=False)

@@ -1,7 +1,7 @@
 """Work on many pictures in several processes, with a progress bar."""
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 def pooled(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int, title: str
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """The results in the order of the items; what has not begun is dropped if the caller stops."""
     # Ctrl-C is for this process alone: it stops the others in its own time.
     pool = ProcessPoolExecutor(
