@@ -10,10 +10,10 @@ from rich.console import Console
 
 from tellsign.detector import Detector
 from tellsign.models.folder import ModelError
-from tellsign_training import commands_fit
+from tellsign_training import commands_data, commands_fit
 from tellsign_training import evaluate as protocol
 from tellsign_training.calibrate import calibrate as calibration_of
-from tellsign_training.data import DataError, read_manifest
+from tellsign_training.data import DataError, read
 from tellsign_training.export import reseal
 from tellsign_training.scores import Scores, score
 
@@ -27,9 +27,10 @@ app = typer.Typer(
 console = Console()
 WORKERS = os.cpu_count() or 1
 
-Data = Annotated[Path, typer.Option(help="The data's manifest (CSV).")]
+Data = Annotated[Path, typer.Option(help="A manifest (CSV) or a folder of pictures.")]
 
-
+app.command("check")(commands_data.check)
+app.command("curate")(commands_data.curate)
 app.command("pack")(commands_fit.pack_command)
 app.command("align")(commands_fit.align_command)
 app.command("teach")(commands_fit.teach_command)
@@ -70,7 +71,7 @@ def _scores(model: Path, data: Path, split: str, kept: Path | None) -> Scores:
     if kept and kept.exists():
         return Scores.read(kept)
     try:
-        found = score(Detector.load(model), read_manifest(data, split), workers=WORKERS)
+        found = score(Detector.load(model), read(data, split), workers=WORKERS)
     except (DataError, ModelError) as error:
         _stop(str(error))
     if kept:

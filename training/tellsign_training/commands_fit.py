@@ -24,7 +24,7 @@ from torch import nn
 from tellsign.models.architectures import ResNetSVM
 from tellsign.models.folder import ModelError
 from tellsign_training.crops import CropPlan, pack
-from tellsign_training.data import DataError, read_manifest
+from tellsign_training.data import DataError, read
 from tellsign_training.export import export as write_folder
 from tellsign_training.fit import Setting, fit, normalised
 from tellsign_training.networks import build
@@ -38,7 +38,7 @@ WORKERS = os.cpu_count() or 1
 VAL_SEED = 99
 
 RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.")]
-Data = Annotated[Path, typer.Option(help="The data's manifest (CSV).")]
+Data = Annotated[Path, typer.Option(help="A manifest (CSV) or a folder of pictures.")]
 
 
 def pack_command(
@@ -67,7 +67,7 @@ def align_command(
 
     plan = CropPlan(4, _recipe(recipe).views, seed)
     try:
-        samples = read_manifest(data, "train")
+        samples = read(data, "train")
     except DataError as error:
         _stop(str(error))
     pack_pairs(samples, round_trip(autoencoder, WORKERS), count, out, plan, WORKERS)
@@ -88,7 +88,10 @@ def fit_command(
     recipe: RecipeName,
     out: Annotated[Path, typer.Option(help="Folder of checkpoints, log and plot.")],
     data: Annotated[
-        Path | None, typer.Option(help="A manifest (CSV); its crops are packed into OUT first.")
+        Path | None,
+        typer.Option(
+            help="A manifest (CSV) or a folder of pictures; its crops are packed into OUT first."
+        ),
     ] = None,
     store: Annotated[
         list[Path] | None, typer.Option(help="A store of crops instead; may be given again.")
@@ -170,7 +173,7 @@ def _start(folder: Path, crops: np.ndarray, recipe: Recipe) -> nn.Module:
 
 def _pack(recipe: Recipe, data: Path, split: str, out: Path, passes: int, seed: int) -> None:
     try:
-        pack(read_manifest(data, split), out, CropPlan(passes, recipe.views, seed), WORKERS)
+        pack(read(data, split), out, CropPlan(passes, recipe.views, seed), WORKERS)
     except DataError as error:
         _stop(str(error))
 

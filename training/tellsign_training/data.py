@@ -1,14 +1,18 @@
 """Labelled pictures: where they are and what is known of each.
 
+`read` takes a manifest or a folder of pictures in one of the usual layouts (layouts.py).
+
 A manifest is a CSV file beside its pictures with the columns `path` (relative to the CSV), `split`
 (train, val, test), `label` (ai, real) and, where known, `generator`, `source_id`, `content_type`
 and `certainty` (high, med).
 """
 
 import csv
+import hashlib
+import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +20,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from tellsign.picture import decode
+from tellsign_training.layouts import place
 
 SPLITS = ("train", "val", "test")
+COLUMNS = frozenset({"path", "split", "label"})
+"""What every manifest has."""
+
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
+)
+HELD_OUT = 0.1
+"""Share of the pictures of a folder that makes up a split which the folder does not have."""
 
 
 class DataError(ValueError):
@@ -37,6 +50,24 @@ class Sample:
     certain: bool = True
 
 
+def read(data: Path, split: str | None = None) -> list[Sample]:
+    """The samples of a manifest or of a folder of pictures; of one split if given.
+
+    A folder that holds one manifest is read by it. Otherwise the names of folders give split,
+    class, generator and source. A folder without splits is divided in train, val and test
+    (8:1:1), and one that only lacks `val` gives a tenth of `train` for it: by a hash of the file's
+    name without its suffix, so that the division is the same everywhere and a picture stays with
+    what was made of it under the same name. Sources are not kept apart by this: leaks.py tells.
+
+    Raises:
+        DataError: nothing there, pictures without a clear class or split, two manifests.
+    """
+    manifest = _manifest_in(data) if data.is_dir() else data
+    if manifest:
+        return read_manifest(manifest, split)
+    return _of_split(_divided(list(_found(data)), data), split, data)
+
+
 def read_manifest(manifest: Path, split: str | None = None) -> list[Sample]:
     """The samples of a manifest, in its order; of one split if given.
 
@@ -47,13 +78,17 @@ def read_manifest(manifest: Path, split: str | None = None) -> list[Sample]:
         raise DataError(f"There is no manifest at {manifest}.")
     with manifest.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        missing = {"path", "split", "label"} - set(reader.fieldnames or ())
+        missing = COLUMNS - set(reader.fieldnames or ())
         if missing:
             raise DataError(f"{manifest} lacks the columns {', '.join(sorted(missing))}.")
         samples = [_sample(row, manifest.parent) for row in reader]
+    return _of_split(samples, split, manifest)
+
+
+def _of_split(samples: list[Sample], split: str | None, data: Path) -> list[Sample]:
     chosen = [s for s in samples if split in (None, s.split)]
     if not chosen:
-        raise DataError(f"{manifest} holds no picture" + (f" of split {split}." if split else "."))
+        raise DataError(f"{data} holds no picture" + (f" of split {split}." if split else "."))
     return chosen
 
 
@@ -69,6 +104,70 @@ def _sample(row: dict[str, str], root: Path) -> Sample:
         content=row.get("content_type", ""),
         certain=row.get("certainty", "high") != "med",
     )
+
+
+def _manifest_in(folder: Path) -> Path | None:
+    """The one manifest that lies in a folder, if any."""
+    manifests = []
+    for path in sorted(folder.glob("*.csv")):
+        with path.open(newline="", encoding="utf-8") as file:
+            if set(next(csv.reader(file), ())) >= COLUMNS:
+                manifests.append(path)
+    if len(manifests) > 1:
+        names = ", ".join(path.name for path in manifests)
+        raise DataError(f"{folder} holds several manifests ({names}): name the one to read.")
+    return manifests[0] if manifests else None
+
+
+def _found(root: Path) -> Iterator[Sample]:
+    """The pictures under a folder, in the order of their paths; split "" where none is named."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        pictures = [
+            name
+            for name in sorted(names)
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+        ]
+        if not pictures:
+            continue
+        where = place(Path(folder).relative_to(root).parts)
+        if len(where.classes) != 1:
+            which = "folders of both classes" if where.classes else "no folder of a class"
+            raise DataError(
+                f"{Path(folder, pictures[0])} lies in {which}: put real pictures under `real` "
+                "and generated ones under `fake`, or write a manifest."
+            )
+        if len(where.splits) > 1:
+            raise DataError(f"{folder} is in the splits {' and '.join(sorted(where.splits))}.")
+        ai = True in where.classes
+        known = Sample(
+            Path(folder),
+            split="".join(where.splits),
+            ai=ai,
+            generator=where.source[0] if ai and where.source else "",
+            source="/".join(where.source),
+        )
+        yield from (replace(known, path=Path(folder, name)) for name in pictures)
+
+
+def _divided(samples: list[Sample], root: Path) -> list[Sample]:
+    """The samples with the splits that their folders lack; see `read`."""
+    splits = {s.split for s in samples}
+    if "" in splits and len(splits) > 1:
+        astray = next(s.path for s in samples if not s.split)
+        raise DataError(f"{astray} is in no split, while others under {root} are.")
+    if "" in splits:
+        return [replace(s, split=_drawn(s, ("val", "test"))) for s in samples]
+    if "train" in splits and "val" not in splits:
+        return [replace(s, split=_drawn(s, ("val",))) if s.split == "train" else s for s in samples]
+    return samples
+
+
+def _drawn(sample: Sample, held_out: Sequence[str]) -> str:
+    """One of the held-out splits for a share `HELD_OUT` of the names each, else train."""
+    digest = hashlib.sha256(sample.path.stem.encode()).digest()
+    turn = int(int.from_bytes(digest[:8], "big") / 2**64 / HELD_OUT)
+    return held_out[turn] if turn < len(held_out) else "train"
 
 
 def source_weights(sources: Sequence[str]) -> npt.NDArray[np.float64]:

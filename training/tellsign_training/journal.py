@@ -31,11 +31,12 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     losses, accuracy = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in rows]
-    for name in LOSSES:
-        if name in rows[-1]:
-            losses.plot(epochs, [row.get(name) for row in rows], marker=".", label=name)
+    drawn = [name for name in LOSSES if name in rows[-1]]
+    for name in drawn:
+        losses.plot(epochs, [row.get(name) for row in rows], marker=".", label=name)
     losses.set(xlabel="epoch", ylabel="loss")
-    losses.legend()
+    if drawn:
+        losses.legend()
     accuracy.plot(epochs, [row["val_auc"] for row in rows], marker=".", color="tab:red")
     accuracy.set(xlabel="epoch", ylabel="AUC on val")
     figure.savefig(path)
