@@ -56,8 +56,7 @@ def tpr_at_fpr(ai: Labels, score: Array, weight: Array, fpr: float) -> Array:
 
 def auc(ai: Labels, score: Array, weight: Array) -> Array:
     c = curve(ai, score, weight)
-    area: Array = np.trapezoid(c.tpr, c.fpr, axis=1)
-    return area
+    return np.asarray(np.trapezoid(c.tpr, c.fpr, axis=1))
 
 
 def average_precision(ai: Labels, score: Array, weight: Array) -> Array:
@@ -69,7 +68,8 @@ def average_precision(ai: Labels, score: Array, weight: Array) -> Array:
 def share(hit: Labels, among: Labels, weight: Array) -> Array:
     """The share of hits among some of the pictures; 0 where there is none of them."""
     some = weight @ among
-    return np.divide(weight @ (hit & among), some, out=np.zeros(len(weight)), where=some > 0)
+    true = weight @ (hit & among)
+    return np.divide(true, some, out=np.zeros(len(weight)), where=some > 0)
 
 
 def balanced_accuracy(ai: Labels, hit: Labels, weight: Array) -> Array:
@@ -131,8 +131,7 @@ def brier(ai: Labels, probability: Array, weight: Array) -> Array:
 
 def flips(probability: Array, suspected: float, unsure: float) -> Labels:
     """Which pictures [n] of [n, tiers] are `suspected` in one tier and `none` in another."""
-    found: Labels = (probability >= suspected).any(1) & (probability < unsure).any(1)
-    return found
+    return np.asarray((probability >= suspected).any(1) & (probability < unsure).any(1))
 
 
 def draws(ai: Labels, rounds: int) -> Iterator[Array]:

@@ -15,7 +15,7 @@ from tellsign_training.scores import Scores
 
 COLOURS = ("#4c8dd6", "#e0873a", "#43a667", "#d65c8d", "#8f7ad6", "#b08f2e", "#3aa6a6", "#a05c3f")
 GREY = "#888888"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "tellsign", "font.size": 9,
     "font.family": "sans-serif", "text.color": GREY, "axes.edgecolor": GREY,
     "axes.labelcolor": GREY, "axes.titlecolor": GREY, "xtick.color": GREY, "ytick.color": GREY,

@@ -154,8 +154,7 @@ def _all_views(
     pool = ProcessPoolExecutor(workers, initializer=_ignore_interrupt)
     try:
         results = _eager(pool, work, samples.values(), ahead=8 * workers)
-        for name, result in zip(track(samples, "scoring", len(samples)), results, strict=True):
-            yield name, result
+        yield from zip(track(samples, "scoring", len(samples)), results, strict=True)
     finally:
         pool.shutdown(cancel_futures=True)
 
