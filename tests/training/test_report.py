@@ -105,6 +105,7 @@ def test_two_models_are_measured_by_one_command(
     command = ["evaluate", *models, "--data", str(manifest), "--out", str(out)]
     first = CliRunner().invoke(app, command)
     assert first.exit_code == 0, first.output
+    assert len(list((out / "scores").iterdir())) == 2
     found = json.loads((out / "report.json").read_text("utf-8"))["models"]
     assert list(found) == ["levit", "levit (2)"]
     one, two = found.values()

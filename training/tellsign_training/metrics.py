@@ -92,7 +92,8 @@ def f1(ai: Labels, hit: Labels, weight: Array) -> Array:
 
 def _balance(ai: Labels) -> Array:
     """What each picture counts so that both classes weigh the same, [n], sum 1."""
-    return np.where(ai, 0.5 / max(1, ai.sum()), 0.5 / max(1, (~ai).sum()))
+    weight: Array = np.where(ai, 0.5 / max(1, ai.sum()), 0.5 / max(1, (~ai).sum()))
+    return weight
 
 
 def _bin(probability: Array, bins: int) -> npt.NDArray[np.int64]:
@@ -102,7 +103,8 @@ def _bin(probability: Array, bins: int) -> npt.NDArray[np.int64]:
 def balanced_ece(ai: Labels, probability: Array, weight: Array, bins: int = ECE_BINS) -> Array:
     """Expected calibration error (Guo et al., 2017), both classes weighing the same.
 
-    Draws must keep the size of each class, as those of `draws` do.
+    Draws must keep the size of each class, as those of `draws` do. Few pictures a bin make it too
+    high, a draw more so than the sample: its bootstrap interval can lie over the figure.
     """
     gap = _balance(ai) * (probability - ai)
     index = _bin(probability, bins)

@@ -19,7 +19,7 @@ STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "tellsign", "font.size": 9,
     "font.family": "sans-serif", "text.color": GREY, "axes.edgecolor": GREY,
     "axes.labelcolor": GREY, "axes.titlecolor": GREY, "xtick.color": GREY, "ytick.color": GREY,
-    "grid.color": GREY, "grid.alpha": 0.25, "axes.grid": True, "text.parse_math": False,
+    "grid.color": GREY, "grid.alpha": 0.25, "axes.grid": True,
 }  # fmt: skip
 POINTS = 400
 """Points of a curve that are drawn."""
@@ -51,6 +51,7 @@ def plots(scores: Mapping[str, Scores], models: Mapping[str, Any]) -> dict[str, 
 
     def reliability(axes: Axes, model: str, tier: str, shade: str) -> None:
         points = np.array(models[model]["tiers"][tier]["reliability"])
+        axes.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls=":")
         axes.plot(points[:, 0], points[:, 1], "o-", color=shade, lw=1.3, ms=3)
 
     tiers = list(dict.fromkeys(tier for s in scores.values() for tier in s.tiers))
@@ -77,6 +78,7 @@ def _grid(
             axes.set(title=tier, ylim=(-0.02, 1.02), xlabel=labels[0], ylabel=labels[1])
             if log:
                 axes.set(xscale="log", xlim=(1e-3, 1))
+                axes.set_xticks([0.001, 0.01, 0.1, 1], ["0.1 %", "1 %", "10 %", "100 %"])
                 axes.axvline(0.01, color=GREY, lw=0.8, ls="--")
                 axes.axvline(0.05, color=GREY, lw=0.8, ls=":")
             else:
