@@ -1,26 +1,28 @@
 """What networks and platforms do to a picture: resize, re-encode, deliver.
 
-`deliver` makes the four tiers of the measuring protocol; `random_delivery` is the augmentation,
+`deliver` makes the tiers of the measuring protocol; `random_delivery` is the augmentation,
 drawn from one distribution for both classes, so that size, format and quality give nothing away.
 """
 
 import io
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from tellsign.views import resize
 
 
 @dataclass(frozen=True)
 class Tier:
-    """One way of delivery: the long side at most `long_side` pixels, encoded at `quality`."""
+    """One way of delivery: the long side at most `long_side` pixels, on a `page`, encoded."""
 
     name: str
     long_side: int | None = None
     format: str | None = None
     quality: int = 0
+    page: bool = False
 
 
 TIERS = (
@@ -28,6 +30,20 @@ TIERS = (
     Tier("web", 768, "JPEG", 60),
     Tier("hard", 512, "JPEG", 40),
     Tier("thumb", 256, "JPEG", 75),
+)
+"""The protocol's first table."""
+
+FORMATS = (
+    Tier("webp 70", None, "WEBP", 70),
+    Tier("avif 50", None, "AVIF", 50),
+    Tier("screenshot", 720, page=True),
+)
+"""Its second table."""
+
+PAGE_TEXT = (
+    "The old mill stands where the road leaves the river. It was rebuilt twice, and each time a "
+    "little further from the water. Visitors come on Sundays, look at the wheel, which has not "
+    "turned for forty years, and walk on to the village for coffee."
 )
 
 LOSSLESS = frozenset({"PNG", "GIF", "BMP", "TIFF"})
@@ -57,7 +73,25 @@ def deliver(image: Image.Image, tier: Tier) -> Image.Image:
     """An RGB picture as it arrives in a tier."""
     if tier.long_side is not None:
         image = limited(image, tier.long_side)
+    if tier.page:
+        image = on_page(image)
     return recoded(image, tier.format, tier.quality) if tier.format else image
+
+
+def on_page(image: Image.Image, margin: int = 40) -> Image.Image:
+    """A screenshot of a page that shows the picture with a headline over it and text under it."""
+    font, large = ImageFont.load_default(16), ImageFont.load_default(28)
+    text = textwrap.fill(PAGE_TEXT, max(image.width, 200) // 8)
+    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    _, _, wide, high = (round(x) for x in measure.multiline_textbbox((0, 0), text, font))
+    size = (max(image.width, wide) + 2 * margin, image.height + high + 4 * margin)
+    page = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((0, 0, page.width, margin // 2), "#24507a")
+    draw.text((margin, margin), "A walk along the river", "#111", large)
+    page.paste(image, (margin, 2 * margin))
+    draw.multiline_text((margin, image.height + 3 * margin), text, "#333", font)
+    return page
 
 
 def random_delivery(

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 from tellsign.picture import FORMATS, Picture, PictureError, decode
@@ -22,7 +23,7 @@ from tellsign_training.crops import CropPlan, crops_of
 from tellsign_training.data import DataError, Sample
 from tellsign_training.delivery import LOSSLESS, limited
 from tellsign_training.filefacts import FileFacts, facts_of
-from tellsign_training.metrics import Labels, auc
+from tellsign_training.metrics import Labels
 from tellsign_training.pooled import pooled
 
 AIM = 0.55
@@ -146,5 +147,6 @@ def _aucs(x: Array, ai: Labels, folds: list[tuple[Indices, Indices]]) -> list[fl
     result = []
     for learn, held_out in folds:
         tree = HistGradientBoostingClassifier(random_state=0).fit(x[learn], ai[learn])
-        result.append(auc(ai[held_out], tree.predict_proba(x[held_out])[:, 1]))
+        score = tree.predict_proba(x[held_out])[:, 1]
+        result.append(float(roc_auc_score(ai[held_out], score)))
     return result

@@ -1,0 +1,157 @@
+"""The report of several detectors side by side: report.json and one self-contained page.
+
+Names, paths and labels come from files and are hostile: the template escapes all of them, and the
+page's own policy allows neither scripts nor requests.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from tellsign.models.folder import Calibration
+from tellsign.picture import PictureError
+from tellsign.verdict import probability
+from tellsign_training.data import Sample, load
+from tellsign_training.delivery import FORMATS, TIERS
+from tellsign_training.evaluate import FEED_SHARE, GROUPINGS, MIN_GROUP, evaluate
+from tellsign_training.plots import colour, plots
+from tellsign_training.scores import Scores, names
+
+SHORTCUT_LIMIT = 0.55
+"""AUC of the shortcut probe over which the data gives the label away (the protocol's limit)."""
+WORST = 8
+THUMB = 112
+"""Worst cases of a kind that are shown, and the long side of each in pixels."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One detector: its scores, its calibration and what it costs."""
+
+    scores: Scores
+    calibration: Calibration
+    cost: dict[str, Any] = field(default_factory=dict)
+
+
+def report(
+    models: Mapping[str, Measured],
+    data: str,
+    split: str,
+    leaks: Sequence[str] | None = None,
+    shortcut_auc: float | None = None,
+) -> dict[str, Any]:
+    """The content of report.json.
+
+    `leaks` are the leak checker's findings, `shortcut_auc` is the shortcut probe's figure; None
+    says that it was not run.
+    """
+    return {
+        "data": data,
+        "split": split,
+        "leaks": None if leaks is None else list(leaks),
+        "shortcut_auc": shortcut_auc,
+        "models": {
+            name: {**evaluate(m.scores, m.calibration), "cost": m.cost}
+            for name, m in models.items()
+        },
+    }
+
+
+def write_report(
+    found: dict[str, Any], models: Mapping[str, Measured], samples: Sequence[Sample], out: Path
+) -> None:
+    """Write report.json and report.html of a `report` to a folder.
+
+    Pictures of `samples` that can still be read are shown among the worst cases.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    files = dict(zip(names(samples), samples, strict=True))
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"share": _share, "number": _number, "count": _count}
+    page = environment.get_template("report.html").render(
+        found=found,
+        tables=_tables(found),
+        groupings=GROUPINGS,
+        least=MIN_GROUP,
+        feed=FEED_SHARE,
+        shortcut_limit=SHORTCUT_LIMIT,
+        colours={name: colour(i) for i, name in enumerate(models)},
+        plots=plots({name: m.scores for name, m in models.items()}, found["models"]),
+        worst={name: worst_cases(m, files) for name, m in models.items()},
+    )
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    for name, content in (("report.json", text), ("report.html", page)):
+        # File names that are no UTF-8 come as lone surrogates, which can't be written as they are.
+        (out / name).write_text(content, "utf-8", errors="backslashreplace")
+
+
+def _tables(found: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Titles and the deliveries of the protocol's two tables, as far as they were scored."""
+    scored = {tier for model in found["models"].values() for tier in model["tiers"]}
+    wanted = (("Delivery tiers", TIERS), ("Other formats and screenshots", FORMATS))
+    tables = [(title, [t.name for t in tiers if t.name in scored]) for title, tiers in wanted]
+    return [(title, tiers) for title, tiers in tables if tiers]
+
+
+def worst_cases(model: Measured, files: Mapping[str, Sample]) -> dict[str, list[dict[str, Any]]]:
+    """Real pictures that are suspected and AI pictures that are not, the furthest off first."""
+    scores, calibration = model.scores, model.calibration
+    p = probability(scores.logits[:, 0], calibration.a, calibration.b)
+    hit = p >= calibration.suspected
+    chosen = {
+        "Real, yet suspected": (~scores.ai & hit, -p),
+        "AI, yet missed": (scores.ai & ~hit, p),
+    }
+    return {
+        title: [
+            {
+                "path": scores.path[i],
+                "about": scores.generator[i] or scores.source[i],
+                "probability": float(p[i]),
+                "picture": thumbnail(files.get(scores.path[i])),
+            }
+            for i in np.argsort(order, kind="stable")
+            if wrong[i]
+        ][:WORST]
+        for title, (wrong, order) in chosen.items()
+    }
+
+
+def thumbnail(sample: Sample | None) -> str | None:
+    """A small JPEG as a data URI, made from the pixels alone; None if there is no picture."""
+    if sample is None:
+        return None
+    try:
+        image, _ = load(sample)
+    except (PictureError, OSError):
+        return None
+    image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=70)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _share(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.1%} ({figure['low']:.1%}–{figure['high']:.1%})".replace("%", " %")
+
+
+def _number(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
+
+
+def _count(number: float) -> str:
+    return f"{number:,}".replace(",", " ")
