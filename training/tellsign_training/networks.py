@@ -24,6 +24,7 @@ def build(recipe: Recipe, weights: Path | None = None, scratch: bool = False) ->
     Raises:
         RecipeError: the weights can't be fetched or do not fit; the message says what to do.
     """
+    torch.manual_seed(recipe.fit.seed)
     try:
         network = architectures.create(recipe.network)
     except ValueError as error:
