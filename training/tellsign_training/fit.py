@@ -126,7 +126,7 @@ class Run:
             raise RecipeError(f"optimizer = {plan.optimizer!r}: {', '.join(OPTIMIZERS)} are known.")
         extra = {"momentum": plan.momentum} if plan.optimizer == "sgd" else {}
         self.optimizer = OPTIMIZERS[plan.optimizer](groups, lr=plan.lr, fused=True, **extra)
-        self.step, self.best, self.best_epoch, self.seconds = 0, 0.0, 0, 0.0
+        self.step, self.best, self.best_epoch, self.seconds = 0, -1.0, 0, 0.0
         self.totals: Counter[str] = Counter()
 
     KEPT = ("learner", "average", "optimizer")
