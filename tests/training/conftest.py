@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tellsign_training.crops import CropPlan, pack
+from tellsign_training.data import read_manifest
 from tests.conftest import saved, scene
+
+
+def pack_splits(manifest: Path, out: Path, plan: CropPlan) -> None:
+    """The stores `train` and `val` of a manifest."""
+    for split in ("train", "val"):
+        pack(read_manifest(manifest, split), out / split, plan, 2)
 
 
 @pytest.fixture(scope="session")

@@ -28,14 +28,14 @@ from tellsign_training.scores import score
 from tellsign_training.stores import Store, open_store
 from tellsign_training.teacher import TOKENS, VECTOR, whitening
 from tests.conftest import saved, scene
+from tests.training.conftest import pack_splits
 
 
 def test_from_a_manifest_to_a_detector_that_scores(manifest: Path, tmp_path: Path) -> None:
     recipe = read_recipe("levit-128s")
     plan = replace(recipe.fit, epochs=2, samples_per_epoch=16, batch=8)
     recipe = replace(recipe, fit=plan)
-    for split in ("train", "val"):
-        pack(read_manifest(manifest, split), tmp_path / split, CropPlan(4, recipe.views), 2)
+    pack_splits(manifest, tmp_path, CropPlan(4, recipe.views))
     store, val = open_store(tmp_path / "train"), open_store(tmp_path / "val")
     assert store.packed.sum() == 7
     pack(read_manifest(manifest, "train"), tmp_path / "train", CropPlan(4, recipe.views), 2)
@@ -89,8 +89,7 @@ list(fit(recipe, build(recipe), [train], [1.0], val, out, setting))
 
 def test_killed_in_mid_epoch_it_goes_on_to_the_same_result(manifest: Path, tmp_path: Path) -> None:
     recipe = read_recipe("levit-128s")
-    for split in ("train", "val"):
-        pack(read_manifest(manifest, split), tmp_path / split, CropPlan(4, recipe.views), 2)
+    pack_splits(manifest, tmp_path, CropPlan(4, recipe.views))
     for name, kills in (("whole", [99]), ("killed", [2, 5, 99])):
         for kill_at in kills:
             command = [sys.executable, "-c", KILLED, tmp_path, tmp_path / name, str(kill_at)]
@@ -109,8 +108,7 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_result(manifest: Path, tmp_p
 
 def test_two_processes_of_torchrun_train_together(manifest: Path, tmp_path: Path) -> None:
     recipe = read_recipe("levit-128s")
-    for split in ("train", "val"):
-        pack(read_manifest(manifest, split), tmp_path / split, CropPlan(2, recipe.views), 2)
+    pack_splits(manifest, tmp_path, CropPlan(2, recipe.views))
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
         "-m", "tellsign_training.cli", "fit", "levit-128s", "--store", tmp_path / "train",
@@ -131,8 +129,7 @@ def test_two_processes_of_torchrun_train_together(manifest: Path, tmp_path: Path
 def test_training_ends_when_nothing_gets_better(manifest: Path, tmp_path: Path) -> None:
     recipe = read_recipe("levit-128s")
     plan = replace(recipe.fit, epochs=9, samples_per_epoch=8, batch=8, lr=0.0, patience=2)
-    for split in ("train", "val"):
-        pack(read_manifest(manifest, split), tmp_path / split, CropPlan(2, recipe.views), 2)
+    pack_splits(manifest, tmp_path, CropPlan(2, recipe.views))
     stores = [open_store(tmp_path / split) for split in ("train", "val")]
     rows = list(_fit(replace(recipe, fit=plan), *stores, tmp_path / "out"))
     best = max(rows, key=lambda row: row["val_auc"])["epoch"]

@@ -14,8 +14,7 @@ from sklearn.svm import SVC
 from tellsign.detector import Detector
 from tellsign.models.architectures import ResNetSVM
 from tellsign.picture import decode
-from tellsign_training.crops import CropPlan, pack
-from tellsign_training.data import read_manifest
+from tellsign_training.crops import CropPlan
 from tellsign_training.export import export
 from tellsign_training.fit import Setting, fit
 from tellsign_training.networks import build, learns, plain
@@ -23,6 +22,7 @@ from tellsign_training.recipe import RECIPES, RecipeError, read_recipe
 from tellsign_training.stores import open_store
 from tellsign_training.svm import fit_svm, into
 from tests.conftest import saved, scene
+from tests.training.conftest import pack_splits
 
 NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
 
@@ -34,8 +34,7 @@ def stores(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int
     for size in {read_recipe(name).views.size for name in NAMES}:
         folders[size] = tmp_path_factory.mktemp(f"stores{size}")
         views = next(r.views for r in map(read_recipe, NAMES) if r.views.size == size)
-        for split in ("train", "val"):
-            pack(read_manifest(manifest, split), folders[size] / split, CropPlan(2, views), 1)
+        pack_splits(manifest, folders[size], CropPlan(2, views))
     return folders
 
 

@@ -6,7 +6,6 @@ the same order.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from tellsign_training.crops import CropPlan, array, crops_of, write_rows
 from tellsign_training.data import Sample, load, source_weights
 from tellsign_training.delivery import limited
 from tellsign_training.fakes import RoundTrip
+from tellsign_training.pooled import pooled
 
 SIDE = 256
 BATCH = 8
@@ -46,15 +46,13 @@ def pack_pairs(
     tries = min(len(real), round(count * 1.25))  # some are smaller than a region
     chosen = [real[i] for i in rng.choice(len(real), tries, False, weight / weight.sum())]
     store.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(workers) as pool:
-        regions = pool.map(partial(_region, seed=plan.seed), chosen, range(tries), chunksize=16)
-        pairs = [(s, r) for s, r in zip(chosen, regions, strict=True) if r is not None][:count]
-        originals = np.stack([region for _, region in pairs])
-        fakes = _redrawn(originals, redraw, store)
-        work = partial(_delivered, plan=plan)
-        numbers = [*range(len(pairs))] * 2
-        delivered = pool.map(work, [*fakes, *originals], numbers, chunksize=16)
-        crops = [*track(delivered, "delivering", len(numbers))]
+    cut = partial(_region, seed=plan.seed)
+    regions = pooled(cut, [*enumerate(chosen)], workers, "cutting regions")
+    pairs = [(s, r) for s, r in zip(chosen, regions, strict=True) if r is not None][:count]
+    originals = np.stack([region for _, region in pairs])
+    fakes = _redrawn(originals, redraw, store)
+    halves = [*enumerate(fakes), *enumerate(originals)]
+    crops = [*pooled(partial(_delivered, plan=plan), halves, workers, "delivering")]
     np.save(store / "crops.npy", np.stack(crops))
     np.save(store / "done.npy", np.ones(len(crops), np.bool_))
     fake_rows = [replace(s, ai=True, source="aligned_taef2") for s, _ in pairs]
@@ -73,8 +71,9 @@ def _redrawn(originals: Pixels, redraw: RoundTrip, store: Path) -> Pixels:
     return fakes
 
 
-def _region(sample: Sample, number: int, seed: int) -> Pixels | None:
+def _region(numbered: tuple[int, Sample], seed: int) -> Pixels | None:
     """A square of the picture at a random scale, or None where it is too small or unreadable."""
+    number, sample = numbered
     rng = np.random.default_rng((seed, number))
     try:
         image, _ = load(sample)
@@ -88,5 +87,6 @@ def _region(sample: Sample, number: int, seed: int) -> Pixels | None:
     return np.asarray(image.crop((left, top, left + SIDE, top + SIDE)))
 
 
-def _delivered(region: Pixels, number: int, plan: CropPlan) -> Pixels:
+def _delivered(numbered: tuple[int, Pixels], plan: CropPlan) -> Pixels:
+    number, region = numbered
     return crops_of(Image.fromarray(region), True, plan, np.random.default_rng((plan.seed, number)))

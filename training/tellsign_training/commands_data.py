@@ -1,9 +1,8 @@
 """The commands of the data room: `tellsign-train check` and `tellsign-train curate`."""
 
-import os
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,13 +13,13 @@ from tellsign_training.curate import curate as make_copy
 from tellsign_training.data import DataError, Sample, read
 from tellsign_training.facts import Facts, gather
 from tellsign_training.facts_page import count_rows, page
+from tellsign_training.terminal import WORKERS, stop
 
 SHOWN = 20
 """Files of a kind that the terminal names; the page names more."""
 
 Data = Annotated[Path, typer.Argument(help="A manifest (CSV) or a folder of pictures.")]
 Workers = Annotated[int, typer.Option(help="Processes.", min=1)]
-WORKERS = os.cpu_count() or 1
 
 console = Console(soft_wrap=True)
 
@@ -51,11 +50,11 @@ def curate(
 ) -> None:
     """Copy pictures without signature strips, caption bars and grids; goes on where it stopped."""
     if data.is_dir() and out.absolute().is_relative_to(data.absolute()):
-        _stop(f"{out} lies in {data}: choose a folder outside of it.")
+        stop(f"{out} lies in {data}: choose a folder outside of it.")
     try:
         done = make_copy(_read(data), out, CuratePlan(long_side), workers)
     except DataError as error:
-        _stop(str(error))
+        stop(str(error))
     steps = Counter(step for one in done for step in one.steps)
     _list("unreadable files left out", [f"{d.original}: {d.problem}" for d in done if d.problem])
     console.print(
@@ -92,9 +91,4 @@ def _read(data: Path) -> list[Sample]:
     try:
         return read(data)
     except DataError as error:
-        _stop(str(error))
-
-
-def _stop(message: str) -> NoReturn:
-    Console(stderr=True).print(message, style="red", markup=False)
-    raise typer.Exit(2)
+        stop(str(error))

@@ -1,9 +1,8 @@
 """`tellsign-train pack | align | teach | fit | export`: from pictures to a model folder."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -31,10 +30,10 @@ from tellsign_training.networks import build
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
 from tellsign_training.stores import open_store
 from tellsign_training.svm import fit_svm
+from tellsign_training.terminal import WORKERS, stop
 from tellsign_training.unfuse import unfused
 
 console = Console()
-WORKERS = os.cpu_count() or 1
 VAL_SEED = 99
 
 RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.")]
@@ -69,7 +68,7 @@ def align_command(
     try:
         samples = read(data, "train")
     except DataError as error:
-        _stop(str(error))
+        stop(str(error))
     pack_pairs(samples, round_trip(autoencoder, WORKERS), count, out, plan, WORKERS)
 
 
@@ -124,9 +123,9 @@ def fit_command(
         _pack(plan, data, "train", store[0], 4, 0)
         _pack(plan, data, "val", val, 4, VAL_SEED)
     if not store or val is None:
-        _stop("Give --data, or --store and --val.")
+        stop("Give --data, or --store and --val.")
     if share and len(share) != len(store):
-        _stop("Give --share once for each --store.")
+        stop("Give --share once for each --store.")
     shares = [s / sum(share) for s in share] if share else [1 / len(store)] * len(store)
     stores = [open_store(path) for path in store]
     try:
@@ -148,7 +147,7 @@ def fit_command(
             for row in fit(plan, network, stores, shares, open_store(val), out, setting):
                 progress.console.print_json(data=row, indent=None)
     except (RecipeError, ModelError, ValueError) as error:
-        _stop(str(error))
+        stop(str(error))
     except KeyboardInterrupt:
         console.print(f"Stopped. The same command goes on from the last checkpoint of {out}.")
         raise typer.Exit(130) from None
@@ -175,7 +174,7 @@ def _pack(recipe: Recipe, data: Path, split: str, out: Path, passes: int, seed: 
     try:
         pack(read(data, split), out, CropPlan(passes, recipe.views, seed), WORKERS)
     except DataError as error:
-        _stop(str(error))
+        stop(str(error))
 
 
 class _Speed(ProgressColumn):
@@ -192,15 +191,10 @@ def _recipe(name: str, epochs: int | None = None, samples: int | None = None) ->
     try:
         recipe = read_recipe(name)
     except RecipeError as error:
-        _stop(str(error))
+        stop(str(error))
     plan = replace(
         recipe.fit,
         epochs=epochs or recipe.fit.epochs,
         samples_per_epoch=samples or recipe.fit.samples_per_epoch,
     )
     return replace(recipe, fit=plan)
-
-
-def _stop(message: str) -> NoReturn:
-    Console(stderr=True).print(message, style="red", markup=False)
-    raise typer.Exit(2)

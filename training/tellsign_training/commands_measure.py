@@ -1,11 +1,10 @@
 """The commands that measure: `tellsign-train calibrate` and `tellsign-train evaluate`."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,8 +19,7 @@ from tellsign_training.evaluate import summary
 from tellsign_training.export import reseal
 from tellsign_training.report import Measured, report, write_report
 from tellsign_training.scores import Scores, score
-
-WORKERS = os.cpu_count() or 1
+from tellsign_training.terminal import WORKERS, stop
 
 Data = Annotated[Path, typer.Option(help="The data's manifest (CSV).")]
 Kept = Annotated[Path | None, typer.Option(help="Keep the scores in this CSV.")]
@@ -32,10 +30,10 @@ def calibrate_command(
 ) -> None:
     """Fit Platt scaling and the thresholds on `val` in all tiers, and write them to the folder."""
     try:
-        found = _scores(model, read_manifest(data, "val"), scores, TIERS)
+        found = _scores(ModelFolder(model), read_manifest(data, "val"), scores, TIERS)
         result = calibrate(found, data.parent.name)
     except (DataError, ModelError) as error:
-        _stop(str(error))
+        stop(str(error))
     (model / "calibration.json").write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     reseal(model)
     Console().print_json(data=result)
@@ -55,18 +53,18 @@ def evaluate_command(
     Scores are kept in OUT, so a folder is for one set of data.
     """
     if scores and len(models) > 1:
-        _stop("--scores is for one model; several keep theirs in OUT.")
+        stop("--scores is for one model; several keep theirs in OUT.")
     try:
         samples = read_manifest(data, split)
         measured = {}
         for name, model in _named(models).items():
             folder = ModelFolder(model)
             kept = scores or out / "scores" / f"{name}.{_key(folder)}.{split}.csv"
-            found = _scores(model, samples, kept, TIERS + FORMATS)
+            found = _scores(folder, samples, kept, TIERS + FORMATS)
             measured[name] = Measured(found, folder.calibration, cost(folder))
         result = report(measured, data.parent.name, split, leaks=None, shortcut_auc=None)
     except (DataError, ModelError) as error:
-        _stop(str(error))
+        stop(str(error))
     write_report(result, measured, samples, out)
     for name, figures in result["models"].items():
         print(f"\n{name}\n\n{summary(figures)}")
@@ -90,16 +88,11 @@ def _key(folder: ModelFolder) -> str:
 
 
 def _scores(
-    model: Path, samples: Sequence[Sample], kept: Path | None, tiers: tuple[Tier, ...]
+    folder: ModelFolder, samples: Sequence[Sample], kept: Path | None, tiers: tuple[Tier, ...]
 ) -> Scores:
     try:
-        return score(Detector.load(model), samples, tiers, WORKERS, kept)
+        return score(Detector(folder), samples, tiers, WORKERS, kept)
     except KeyboardInterrupt:
-        _stop(
+        stop(
             "Stopped. The same command goes on from here." if kept else "Stopped; nothing is kept."
         )
-
-
-def _stop(message: str) -> NoReturn:
-    Console(stderr=True).print(message, style="red", markup=False)
-    raise typer.Exit(2)

@@ -10,7 +10,6 @@ one file that a training maps into memory. Packing resumes where it was stopped.
 
 import csv
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.format import open_memmap
 from PIL import Image
-from rich.progress import track
 
 from tellsign.picture import PictureError
 from tellsign.views import ViewPlan, canonical, whole
 from tellsign_training.data import Sample, load
 from tellsign_training.delivery import LOSSLESS, limited, random_delivery
+from tellsign_training.pooled import pooled
 
 Crops = npt.NDArray[np.uint8]
 
@@ -47,16 +46,14 @@ def pack(samples: Sequence[Sample], store: Path, plan: CropPlan, workers: int) -
     crops = array(store / "crops.npy", np.uint8, shape)
     done = array(store / "done.npy", np.bool_, shape[:1])
     write_rows(store, samples)
-    todo = np.flatnonzero(~done).tolist()
-    work = partial(_crops, plan=plan)
-    with ProcessPoolExecutor(workers) as pool:
-        results = pool.map(work, (samples[i] for i in todo), todo, chunksize=16)
-        for i, result in zip(track(todo, "packing crops"), results, strict=True):
-            if isinstance(result, str):
-                print(f"left out {samples[i].path}: {result}")
-                continue
-            crops[i] = result
-            done[i] = True
+    todo = [(i, samples[i]) for i in np.flatnonzero(~done).tolist()]
+    results = pooled(partial(_crops, plan=plan), todo, workers, "packing crops")
+    for (i, sample), result in zip(todo, results, strict=True):
+        if isinstance(result, str):
+            print(f"left out {sample.path}: {result}")
+            continue
+        crops[i] = result
+        done[i] = True
     crops.flush()
     done.flush()
 
@@ -76,7 +73,8 @@ def array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any
     return open_memmap(path, "w+", dtype, shape)
 
 
-def _crops(sample: Sample, index: int, plan: CropPlan) -> Crops | str:
+def _crops(numbered: tuple[int, Sample], plan: CropPlan) -> Crops | str:
+    index, sample = numbered
     try:
         image, format = load(sample)
     except PictureError as error:

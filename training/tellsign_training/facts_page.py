@@ -1,7 +1,5 @@
 """The facts of a data set as one self-contained HTML page."""
 
-import base64
-import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice, zip_longest
@@ -9,14 +7,12 @@ from itertools import chain, islice, zip_longest
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from tellsign.picture import PictureError
-from tellsign_training.data import SPLITS, Sample, load
-from tellsign_training.delivery import encoded, limited
+from tellsign_training.data import SPLITS, Sample
 from tellsign_training.facts import LONG_SIDE, Facts
 from tellsign_training.filefacts import FileFacts
+from tellsign_training.html import environment, svg, thumbnail
 from tellsign_training.leaks import Leak
 from tellsign_training.shortcuts import AIM
 
@@ -26,7 +22,6 @@ SHEET = 48
 """Thumbnails a class."""
 PAIRS = 24
 """Pairs of near-duplicates that are shown."""
-THUMBNAIL = 112
 
 COLOURS = {"real": "#0072b2", "ai": "#d55e00"}
 """Okabe and Ito's blue and vermilion, which colour-blind people tell apart."""
@@ -34,16 +29,10 @@ COLOURS = {"real": "#0072b2", "ai": "#d55e00"}
 
 def page(facts: Facts, title: str) -> str:
     """The HTML page; everything in it is in the text itself."""
-    environment = Environment(
-        loader=PackageLoader("tellsign_training", "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     ai = [s for s in facts.samples if s.ai]
     real = [s for s in facts.samples if not s.ai]
-    return environment.get_template("facts.html").render(
+    template = environment().get_template("facts.html")
+    return template.render(
         title=title,
         facts=facts,
         aim=AIM,
@@ -59,7 +48,7 @@ def page(facts: Facts, title: str) -> str:
         formats=_formats(facts),
         charts=_charts(facts),
         sheets={"Real": _sheet(real), "AI": _sheet(ai)},
-        pairs=[(twin, _thumbnail(twin.a), _thumbnail(twin.b)) for twin in _shown(facts)],
+        pairs=[(twin, thumbnail(twin.a), thumbnail(twin.b)) for twin in _shown(facts)],
     )
 
 
@@ -152,9 +141,7 @@ def _histogram(
         axes.set_xlabel(axis)
         axes.set_ylabel("% of the class")
         axes.legend(frameon=False)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return _uri("image/svg+xml", buffer.getvalue())
+        return svg(figure)
 
 
 def _sheet(samples: Sequence[Sample]) -> list[tuple[Sample, str]]:
@@ -163,18 +150,5 @@ def _sheet(samples: Sequence[Sample]) -> list[tuple[Sample, str]]:
     for sample in samples:
         sources[sample.source].append(sample)
     turns = chain.from_iterable(zip_longest(*sources.values()))
-    shown = ((s, _thumbnail(s)) for s in turns if s)
+    shown = ((s, thumbnail(s)) for s in turns if s)
     return list(islice(((s, uri) for s, uri in shown if uri), SHEET))
-
-
-def _thumbnail(sample: Sample) -> str:
-    """A small JPEG as data URI; "" if the picture can't be read."""
-    try:
-        image, _ = load(sample)
-    except (PictureError, OSError):
-        return ""
-    return _uri("image/jpeg", encoded(limited(image, THUMBNAIL), "JPEG", 70))
-
-
-def _uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

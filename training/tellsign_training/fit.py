@@ -108,6 +108,9 @@ def validate(detector: nn.Module, store: Store, recipe: Recipe, batch: int = 128
 class Run:
     """A training's state: the learner, its running average, the optimizer, how far it has come."""
 
+    KEPT = ("learner", "average", "optimizer")
+    NUMBERS = ("step", "best", "best_epoch", "seconds")
+
     def __init__(self, recipe: Recipe, network: nn.Module, setting: Setting) -> None:
         plan = recipe.fit
         self.plan, self.device = plan, choose_device(setting.device)
@@ -128,9 +131,6 @@ class Run:
         self.optimizer = OPTIMIZERS[plan.optimizer](groups, lr=plan.lr, fused=True, **extra)
         self.step, self.best, self.best_epoch, self.seconds = 0, -1.0, 0, 0.0
         self.totals: Counter[str] = Counter()
-
-    KEPT = ("learner", "average", "optimizer")
-    NUMBERS = ("step", "best", "best_epoch", "seconds")
 
     def resume(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device, weights_only=True)
@@ -217,7 +217,6 @@ def fit(
                 if row:
                     yield row
             workers.wait()
-            set_training(run.learner)
             if ended and plan.patience and workers.shared(_waited(run, per_epoch)) >= plan.patience:
                 return
 

@@ -1,4 +1,4 @@
-"""Frozen networks that only make training data, run on OpenVINO, several times as fast as torch."""
+"""Frozen networks that only make training data, run on OpenVINO."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The report's curves, as SVG data URIs that are readable on light and on dark pages."""
 
-import base64
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from tellsign_training.html import svg
 from tellsign_training.scores import Scores
 
 COLOURS = ("#4c8dd6", "#e0873a", "#43a667", "#d65c8d", "#8f7ad6", "#b08f2e", "#3aa6a6", "#a05c3f")
@@ -86,9 +85,7 @@ def _grid(
             for k, model in enumerate(scores):
                 if tier in scores[model].tiers:
                     draw(axes, model, tier, colour(k))
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+        return svg(figure, transparent=True)
 
 
 def _thin(x: Any, y: Any) -> tuple[Any, Any]:

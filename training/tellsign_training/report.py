@@ -4,8 +4,6 @@ Names, paths and labels come from files and are hostile: the template escapes al
 page's own policy allows neither scripts nor requests.
 """
 
-import base64
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,23 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
 from tellsign.models.folder import Calibration
-from tellsign.picture import PictureError
 from tellsign.verdict import probability
-from tellsign_training.data import Sample, load
+from tellsign_training.data import Sample
 from tellsign_training.delivery import FORMATS, TIERS
 from tellsign_training.evaluate import FEED_SHARE, GROUPINGS, MIN_GROUP, evaluate
+from tellsign_training.html import environment, thumbnail
 from tellsign_training.plots import colour, plots
 from tellsign_training.scores import Scores, names
 
 SHORTCUT_LIMIT = 0.55
 """AUC of the shortcut probe over which the data gives the label away (the protocol's limit)."""
 WORST = 8
-THUMB = 112
-"""Worst cases of a kind that are shown, and the long side of each in pixels."""
+"""Worst cases of a kind that are shown."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +69,9 @@ def write_report(
     """
     out.mkdir(parents=True, exist_ok=True)
     files = dict(zip(names(samples), samples, strict=True))
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"share": _share, "number": _number, "count": _count}
-    page = environment.get_template("report.html").render(
+    pages = environment()
+    pages.filters |= {"share": _share, "number": _number, "count": _count}
+    page = pages.get_template("report.html").render(
         found=found,
         tables=_tables(found),
         groupings=GROUPINGS,
@@ -122,27 +111,13 @@ def worst_cases(model: Measured, files: Mapping[str, Sample]) -> dict[str, list[
                 "path": scores.path[i],
                 "about": scores.generator[i] or scores.source[i],
                 "probability": float(p[i]),
-                "picture": thumbnail(files.get(scores.path[i])),
+                "picture": thumbnail(files[scores.path[i]]) if scores.path[i] in files else "",
             }
             for i in np.argsort(order, kind="stable")
             if wrong[i]
         ][:WORST]
         for title, (wrong, order) in chosen.items()
     }
-
-
-def thumbnail(sample: Sample | None) -> str | None:
-    """A small JPEG as a data URI, made from the pixels alone; None if there is no picture."""
-    if sample is None:
-        return None
-    try:
-        image, _ = load(sample)
-    except (PictureError, OSError):
-        return None
-    image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=70)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _share(figure: dict[str, float]) -> str:

@@ -2,24 +2,21 @@
 
 import csv
 import io
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from rich.progress import track
 
 from tellsign.detector import Detector
 from tellsign.picture import PictureError
 from tellsign.views import Pixels, ViewPlan, views
 from tellsign_training.data import DataError, Sample, load
 from tellsign_training.delivery import FORMATS, TIERS, Tier, deliver
+from tellsign_training.pooled import pooled
 
 Array = npt.NDArray[np.float64]
 
@@ -66,8 +63,10 @@ def score(
         if found and not found.keys() & named.keys():
             raise DataError(f"{keep} holds the scores of other pictures; name another file.")
     todo = {name: sample for name, sample in named.items() if name not in found}
+    work = partial(_views, plan=detector.plan, tiers=tiers)
     with _book(keep, tiers) as write:
-        for name, result in _all_views(todo, detector.plan, tiers, workers):
+        results = pooled(work, list(todo.values()), workers, "scoring")
+        for name, result in zip(todo, results, strict=True):
             if isinstance(result, str):
                 print(f"left out {name}: {result}")
                 continue
@@ -141,40 +140,6 @@ def _book(
             file.flush()
 
         yield write
-
-
-def _all_views(
-    samples: dict[str, Sample], plan: ViewPlan, tiers: tuple[Tier, ...], workers: int
-) -> Iterator[tuple[str, list[Pixels] | str]]:
-    """The name and the views in each tier of every sample, or why it has none."""
-    if not samples:
-        return
-    work = partial(_views, plan=plan, tiers=tiers)
-    # A Ctrl-C is for the parent alone, which then lets its workers go.
-    pool = ProcessPoolExecutor(workers, initializer=_ignore_interrupt)
-    try:
-        results = _eager(pool, work, samples.values(), ahead=8 * workers)
-        yield from zip(track(samples, "scoring", len(samples)), results, strict=True)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _eager(
-    pool: ProcessPoolExecutor,
-    work: partial[list[Pixels] | str],
-    samples: Iterable[Sample],
-    ahead: int,
-) -> Iterator[list[Pixels] | str]:
-    """Like `pool.map`, with a bounded number of results waiting in memory."""
-    todo = iter(samples)
-    waiting = [pool.submit(work, s) for s in islice(todo, ahead)]
-    while waiting:
-        yield waiting.pop(0).result()
-        waiting += [pool.submit(work, s) for s in islice(todo, 1)]
 
 
 def _views(sample: Sample, plan: ViewPlan, tiers: tuple[Tier, ...]) -> list[Pixels] | str:

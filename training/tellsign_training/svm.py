@@ -8,14 +8,13 @@ import numpy.typing as npt
 import torch
 from rich.progress import track
 from safetensors.torch import save_file
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from tellsign.models.architectures import ResNetSVM
 from tellsign_training import journal
-from tellsign_training.fit import normalised
+from tellsign_training.fit import normalised, validate
 from tellsign_training.recipe import Recipe
 from tellsign_training.stores import Store
 
@@ -62,15 +61,9 @@ def fit_svm(
         machine.set_params(**search.fit(scaler.transform(x), y).best_params_)
     machine.fit(scaler.transform(x), y)
     fitted = into(network, scaler, machine)
-    crops = val.crops[val.packed]
-    with torch.inference_mode():
-        flat = torch.from_numpy(crops.reshape(-1, *crops.shape[2:]))
-        parts = [normalised(part, recipe.mean, recipe.std) for part in torch.split(flat, 64)]
-        logits = torch.cat([fitted(part) for part in parts])
-    score = logits.reshape(len(crops), -1).mean(1).numpy()
     row = {
         "epoch": 1,
-        "val_auc": round(float(roc_auc_score(val.ai[val.packed], score)), 4),
+        "val_auc": round(validate(fitted, val, recipe), 4),
         "c": machine.C,
         "gamma": machine.gamma,
         "support_vectors": len(machine.support_vectors_),

@@ -26,11 +26,11 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
+from tellsign.models.architectures import ClipTower
 from tellsign_training.frozen import Array, compiled
 
 Pixels = npt.NDArray[np.uint8]
 
-TOWER = "vit_base_patch16_clip_quickgelu_224"
 TAPS = (4, 6, 8)
 VECTOR, TOKENS = 256, 96
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32) * 255
@@ -45,24 +45,17 @@ class Tower(nn.Module):
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
-        tower: Any = timm.create_model(TOWER, pretrained=False, num_classes=512)
-        missing = tower.load_state_dict(load_file(weights), strict=False)
+        whole: Any = timm.create_model(ClipTower.NAME, pretrained=False, num_classes=512)
+        missing = whole.load_state_dict(load_file(weights), strict=False)
         if set(missing.missing_keys) > {"head.bias"} or missing.unexpected_keys:
-            raise ValueError(f"{weights} does not hold a {TOWER}.")
-        tower.blocks = tower.blocks[: max(TAPS)]
-        self.tower: Any = tower
+            raise ValueError(f"{weights} does not hold a {ClipTower.NAME}.")
+        self.tower = ClipTower(TAPS)
+        self.tower.backbone.load_state_dict(whole.state_dict(), strict=False)  # without its end
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        tower = self.tower
-        x = tower.norm_pre(tower._pos_embed(tower.patch_embed(x)))
-        taps = []
-        for number, block in enumerate(tower.blocks, start=1):
-            x = block(x)
-            if number in TAPS:
-                taps.append(x[:, 0])
-        patches = x[:, 1:].transpose(1, 2).reshape(-1, x.shape[2], 14, 14)
-        tokens = F.avg_pool2d(patches, 2).flatten(2).transpose(1, 2)
-        return torch.cat([*taps, tokens.mean(1)], dim=1), tokens
+        vector, tokens = self.tower.taken(x)
+        patches = tokens[:, 1:].transpose(1, 2).reshape(len(x), -1, 14, 14)
+        return vector, F.avg_pool2d(patches, 2).flatten(2).transpose(1, 2)
 
 
 Extract = Callable[[Pixels], tuple[Array, Array]]

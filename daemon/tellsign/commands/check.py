@@ -70,7 +70,7 @@ def check(
         status = 130
     if table:
         table.finish()
-    raise typer.Exit(int(status))
+    raise typer.Exit(status)
 
 
 def pictures_in(folder: Path) -> list[Path]:

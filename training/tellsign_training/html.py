@@ -1,0 +1,45 @@
+"""What the self-contained pages share: how templates are read, pictures and plots in the text."""
+
+import base64
+import io
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from tellsign.picture import PictureError
+from tellsign_training.data import Sample, load
+from tellsign_training.delivery import encoded, limited
+
+THUMBNAIL = 112
+"""The long side of a thumbnail in pixels."""
+
+
+def environment() -> Environment:
+    """The templates of `pages/`; all that is put into them is escaped."""
+    return Environment(
+        loader=PackageLoader("tellsign_training", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def thumbnail(sample: Sample) -> str:
+    """A small JPEG as a data URI, made from the pixels alone; "" if the picture can't be read."""
+    try:
+        image, _ = load(sample)
+    except (PictureError, OSError):
+        return ""
+    return _uri("image/jpeg", encoded(limited(image, THUMBNAIL), "JPEG", 70))
+
+
+def svg(figure: Figure, transparent: bool = False) -> str:
+    """A plot as a data URI."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", transparent=transparent, metadata={"Date": None})
+    return _uri("image/svg+xml", buffer.getvalue())
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
