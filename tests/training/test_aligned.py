@@ -5,6 +5,7 @@ import numpy as np
 from tellsign_training.aligned import pack_pairs
 from tellsign_training.crops import CropPlan
 from tellsign_training.data import Sample
+from tellsign_training.fakes import Redraw
 from tellsign_training.stores import Batches, open_store
 from tests.conftest import saved, scene
 
@@ -17,14 +18,19 @@ def test_both_of_a_pair_come_in_one_batch_cut_alike(tmp_path: Path) -> None:
         samples.append(Sample(path, "train", ai=i == 0, source=f"s{i % 3}"))
     seen = []
 
-    def brighter(pixels: np.ndarray) -> np.ndarray:
-        seen.append(pixels.shape)
-        return np.clip(pixels.astype(np.int16) + 40, 0, 255).astype(np.uint8)
+    def brighter(by: int) -> Redraw:
+        def redraw(pixels: np.ndarray) -> np.ndarray:
+            seen.append((by, len(pixels)))
+            return np.clip(pixels.astype(np.int16) + by, 0, 255).astype(np.uint8)
 
-    pack_pairs(samples, brighter, 6, tmp_path / "store", CropPlan(), 2)
+        return redraw
+
+    redraws = {"some": brighter(40), "more": brighter(60)}
+    pack_pairs(samples, redraws, 6, tmp_path / "store", CropPlan(), 2)
     store = open_store(tmp_path / "store")
     pairs = len(store.crops) // 2
-    assert sum(shape[0] for shape in seen) == pairs == 6
+    assert pairs == 6
+    assert seen == [(40, 3), (60, 3)]
     assert store.paired
     assert store.ai.tolist() == [True] * pairs + [False] * pairs
     fakes, originals = (

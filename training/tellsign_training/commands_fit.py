@@ -57,19 +57,29 @@ def align_command(
     data: Data,
     autoencoder: Annotated[Path, typer.Option(help="Folder of taef2_encoder.pth and _decoder.")],
     out: Annotated[Path, typer.Option(help="Folder of the store of crops.")],
-    count: Annotated[int, typer.Option(help="Pairs of a picture and its round trip.")] = 2000,
+    upscaler: Annotated[
+        list[Path] | None,
+        typer.Option(help="A Real-ESRGAN network (ncnn's .param, its .bin beside it); repeatable."),
+    ] = None,
+    split: str = "train",
+    count: Annotated[int, typer.Option(help="Pairs of a picture and what is drawn anew.")] = 2000,
+    mix: Annotated[float, typer.Option(help="Share of fakes blended with their originals.")] = 0.0,
     seed: int = 7,
 ) -> None:
-    """Make aligned fakes out of the real pictures of `train` and store both as crops."""
+    """Make aligned fakes out of real pictures and store both as crops.
+
+    The autoencoder and the upscalers take turns.
+    """
     from tellsign_training.aligned import pack_pairs
-    from tellsign_training.fakes import round_trip
+    from tellsign_training.fakes import redraws
 
     plan = CropPlan(4, _recipe(recipe).views, seed)
     try:
-        samples = read(data, "train")
-    except DataError as error:
+        samples = read(data, split)
+        networks = redraws(autoencoder, upscaler or [], WORKERS)
+    except (DataError, OSError) as error:
         stop(str(error))
-    pack_pairs(samples, round_trip(autoencoder, WORKERS), count, out, plan, WORKERS)
+    pack_pairs(samples, networks, count, out, plan, WORKERS, mix)
 
 
 def teach_command(

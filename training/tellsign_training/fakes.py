@@ -1,16 +1,18 @@
-"""Aligned fakes out of real pictures: the same picture sent through a generator's autoencoder.
+"""Aligned fakes out of real pictures: the same picture drawn anew by a generative network.
 
 Aligned fakes take away the content shortcut: the pair differs in nothing but the decoder's traces
 (Rajan et al., "Aligned Datasets Improve Detection of Latent Diffusion-Generated Images", 2025).
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from tellsign_training.frozen import compiled
 
@@ -97,24 +99,90 @@ class TinyAutoencoder(nn.Module):
         return y
 
 
-RoundTrip = Callable[[Pixels], Pixels]
+Redraw = Callable[[Pixels], Pixels]
+"""uint8 [n, H, W, 3] -> the same, every pixel drawn anew."""
 
 
-def round_trip(folder: Path, threads: int) -> RoundTrip:
-    """The autoencoder on OpenVINO in bfloat16: uint8 [n, H, W, 3] -> the same, redrawn.
+def round_trip(folder: Path, threads: int) -> Redraw:
+    """The autoencoder on OpenVINO, any H and W.
 
-    `folder` holds `taef2_encoder.pth` and `taef2_decoder.pth`; any H and W.
+    `folder` holds `taef2_encoder.pth` and `taef2_decoder.pth`.
+
+    Raises:
+        OSError: one of the two is missing.
     """
     model = compiled(TinyAutoencoder.load(folder), torch.zeros(1, 3, 64, 64), threads)
 
     def redraw(pixels: Pixels) -> Pixels:
         _, height, width, _ = pixels.shape
-        stride = TinyAutoencoder.STRIDE
-        pad = ((0, 0), (0, -height % stride), (0, -width % stride), (0, 0))
-        x = np.pad(pixels, pad, "edge").transpose(0, 3, 1, 2).astype(np.float32) / 255
-        (y,) = model(np.ascontiguousarray(x))
-        drawn = (y.clip(0, 1) * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
-        result: Pixels = drawn[:, :height, :width]
-        return result
+        (y,) = model(_channels_first(_padded(pixels, TinyAutoencoder.STRIDE)))
+        return _pixels(y)[:, :height, :width]
 
     return redraw
+
+
+def upscaler(param: Path, threads: int, factor: int = 4) -> Redraw:
+    """A picture shrunk by `factor` and enlarged again by Real-ESRGAN on ncnn; any H and W.
+
+    `param` is the network's ncnn description, its weights lie beside it as `.bin` (Wang et al.,
+    "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data", 2021).
+
+    Raises:
+        OSError: one of the two files is missing or can't be read by ncnn.
+    """
+    import ncnn
+
+    net = ncnn.Net()
+    net.opt.num_threads = threads
+    for read, path in ((net.load_param, param), (net.load_model, param.with_suffix(".bin"))):
+        if not path.is_file() or read(os.fspath(path)) != 0:
+            raise OSError(f"{path} is no network that ncnn can read.")
+
+    def enlarge(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        extractor = net.create_extractor()
+        extractor.input("data", ncnn.Mat(np.ascontiguousarray(x)))
+        _, out = extractor.extract("output")
+        return np.array(out, np.float32)
+
+    def redraw(pixels: Pixels) -> Pixels:
+        _, height, width, _ = pixels.shape
+        x = torch.from_numpy(_channels_first(_padded(pixels, factor)))
+        y = np.stack([enlarge(small.numpy()) for small in F.avg_pool2d(x, factor)])
+        return _pixels(y)[:, :height, :width]
+
+    return redraw
+
+
+def redraws(autoencoder: Path, upscalers: Sequence[Path], threads: int) -> dict[str, Redraw]:
+    """The networks that draw pictures anew, by name: the autoencoder and upscalers.
+
+    Raises:
+        OSError: a file of weights is missing or damaged.
+    """
+    trip = {"taef2": round_trip(autoencoder, threads)}
+    return trip | {param.stem: upscaler(param, threads) for param in upscalers}
+
+
+def mixed(fakes: Pixels, originals: Pixels, rng: np.random.Generator, chance: float) -> Pixels:
+    """Some of the fakes [n, H, W, 3] blended with their originals, which keep 10 to 50 %."""
+    share = rng.uniform(0.1, 0.5, len(fakes)) * (rng.random(len(fakes)) < chance)
+    weight = share.astype(np.float32).reshape(-1, 1, 1, 1)
+    blend = fakes * (1 - weight) + originals * weight
+    return blend.round().astype(np.uint8)
+
+
+def _padded(pixels: Pixels, stride: int) -> Pixels:
+    """[n, H, W, 3] with sides that are multiples of the stride, by repeating the last pixels."""
+    _, height, width, _ = pixels.shape
+    return np.pad(pixels, ((0, 0), (0, -height % stride), (0, -width % stride), (0, 0)), "edge")
+
+
+def _channels_first(pixels: Pixels) -> npt.NDArray[np.float32]:
+    """uint8 [n, H, W, 3] -> float32 [n, 3, H, W] in 0..1."""
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
+
+
+def _pixels(y: npt.NDArray[np.float32]) -> Pixels:
+    """float [n, 3, H, W] in 0..1 -> uint8 [n, H, W, 3]."""
+    result: Pixels = (y.clip(0, 1) * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
+    return result

@@ -1,5 +1,6 @@
 """Frozen networks that only make training data, run on OpenVINO."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,8 @@ def compiled(network: nn.Module, example: torch.Tensor, threads: int) -> Compile
     """A network in bfloat16 on the CPU: float32 [n, ...] -> its outputs; any n."""
     import openvino as ov
 
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # OpenVINO traces by an interface that torch deprecates
         model: Any = ov.convert_model(network.eval(), example_input=example)
     options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "bf16"}
     run = ov.Core().compile_model(model, "CPU", options)

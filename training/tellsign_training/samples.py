@@ -1,9 +1,10 @@
 """Makes the demo's sample pictures out of public-domain photographs that Python packages ship.
 
-    python -m tellsign_training.samples AUTOENCODER_FOLDER [OUT]
+    python -m tellsign_training.samples REALESRGAN.param [OUT]
 
-Half of them stay photographs; the others are sent through the autoencoder of an image generator,
-which draws every pixel of them anew. Needs scikit-image and matplotlib for the photographs.
+Half of them stay photographs; the others are shrunk to a sixteenth of their pixels, and a
+generative network draws all of the picture anew from these. Needs scikit-image and matplotlib for
+the photographs, and an ncnn network of Real-ESRGAN.
 """
 
 import json
@@ -20,7 +21,7 @@ from PIL import Image
 import tellsign
 from tellsign.views import resize
 from tellsign_training.delivery import encoded
-from tellsign_training.fakes import round_trip
+from tellsign_training.fakes import upscaler
 
 QUALITY = 88
 
@@ -46,9 +47,9 @@ PHOTOGRAPHS = (
 )
 
 
-def make(autoencoder: Path, out: Path) -> list[dict[str, str]]:
+def make(param: Path, out: Path) -> list[dict[str, str]]:
     """Write the pictures and samples.json, which says what each of them is; returns its content."""
-    redraw = round_trip(autoencoder, os.cpu_count() or 1)
+    redraw = upscaler(param, os.cpu_count() or 1)
     out.mkdir(parents=True, exist_ok=True)
     entries = []
     for photograph in PHOTOGRAPHS:
@@ -59,7 +60,7 @@ def make(autoencoder: Path, out: Path) -> list[dict[str, str]]:
         if photograph.generated:
             image = Image.fromarray(redraw(np.asarray(image)[None])[0])
             kind = "ai"
-            truth = f"a photograph ({photograph.origin}) redrawn by FLUX.2's tiny autoencoder"
+            truth = f"redrawn by Real-ESRGAN from a tiny photograph ({photograph.origin})"
         name = f"{kind}-{Path(photograph.file).stem.replace('_', '-')}.jpg"
         (out / name).write_bytes(encoded(image, "JPEG", QUALITY))
         entries.append({"file": name, "caption": photograph.caption, "truth": truth})
