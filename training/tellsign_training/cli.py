@@ -2,7 +2,7 @@
 
 import typer
 
-from tellsign_training import commands_data, commands_fit, commands_measure
+from tellsign_training import commands_choose, commands_data, commands_fit, commands_measure
 
 app = typer.Typer(
     name="tellsign-train",
@@ -19,6 +19,7 @@ app.command("align")(commands_fit.align_command)
 app.command("teach")(commands_fit.teach_command)
 app.command("fit")(commands_fit.fit_command)
 app.command("export")(commands_fit.export_command)
+app.command("choose")(commands_choose.choose_command)
 app.command("calibrate")(commands_measure.calibrate_command)
 app.command("evaluate")(commands_measure.evaluate_command)
 
