@@ -25,6 +25,17 @@ def state_dir() -> Path:
     return Path(moved) if moved else platformdirs.user_state_path("tellsign")
 
 
+def cache_dir() -> Path:
+    """The folder of what can be made again at any time; `TELLSIGN_CACHE` moves it."""
+    moved = os.environ.get("TELLSIGN_CACHE")
+    return Path(moved) if moved else platformdirs.user_cache_path("tellsign")
+
+
+def precision() -> str:
+    """`TELLSIGN_PRECISION`, what networks calculate in: auto, f32, bf16 or f16."""
+    return os.environ.get("TELLSIGN_PRECISION", "auto")
+
+
 def data_dir() -> Path:
     """The folder of installed models; `TELLSIGN_DATA` moves it."""
     moved = os.environ.get("TELLSIGN_DATA")

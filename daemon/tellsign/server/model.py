@@ -91,7 +91,8 @@ class Model:
                 problem("model", failed=model_id, why=refusal.message)
                 raise refusal from error
             self._set("ready", "")
-            event("model", ready=model_id, ms=(time.perf_counter() - start) * 1000)
+            milliseconds = (time.perf_counter() - start) * 1000
+            event("model", ready=model_id, ms=milliseconds, **self.current.engine.as_dict())
 
     async def detector(self) -> "Detector":
         """The current detector, waited for while the first one loads.
@@ -111,7 +112,8 @@ class Model:
 
     def status(self) -> dict[str, Any]:
         current = self.current.info.as_dict() if self.current else None
-        return {"current": current, "state": self.state, "message": self.message}
+        message = self.message or (self.current.engine.notice if self.current else "")
+        return {"current": current, "state": self.state, "message": message}
 
     def _set(self, state: ModelState, message: str) -> None:
         self.state, self.message = state, message

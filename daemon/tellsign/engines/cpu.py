@@ -1,0 +1,139 @@
+"""The CPU at its fastest: OpenVINO where the model's graph is at hand, else torch.
+
+Where there is no graph yet, torch answers, and another process makes one once enough has been asked
+for to be worth it; then OpenVINO takes over. A start never waits for a conversion.
+"""
+
+import logging
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from tellsign.engines.engine import EngineStatus, Logits, Views
+from tellsign.engines.graphs import Graphs
+from tellsign.engines.openvino import OpenVINOEngine
+from tellsign.engines.probe import TOLERANCE, difference, probe
+from tellsign.models.folder import ModelFolder
+
+if TYPE_CHECKING:
+    from tellsign.engines.torch import TorchEngine
+
+WORTH = 64
+"""Views after which a conversion pays: those of a dozen pictures."""
+MOST_SECONDS = 900.0
+"""For a conversion."""
+
+log = logging.getLogger(__name__)
+
+
+class CpuEngine:
+    """OpenVINO or torch, whichever there is by now.
+
+    Raises:
+        ModelError: the network can't be made.
+    """
+
+    def __init__(self, folder: ModelFolder, precision: str = "auto") -> None:
+        self._folder = folder
+        self._precision = "f32" if precision == "auto" else precision
+        self._graphs: Graphs | None = None
+        self._fast: OpenVINOEngine | None = None
+        self._torch: TorchEngine | None = None
+        self._seen = 0
+        self._conversion: threading.Thread | None = None
+        try:
+            self._graphs = Graphs(folder)
+            self._adopt()
+        except ImportError as error:
+            self._give_up(f"OpenVINO can't be used ({error})")
+        if self._fast is None:
+            self._torch = self._load()
+
+    @property
+    def status(self) -> EngineStatus:
+        slow, fast = self._torch, self._fast  # in this order: the one comes before the other goes
+        if fast:
+            return EngineStatus("openvino", "cpu", self._precision, fast.streams)
+        assert slow
+        return slow.status
+
+    @property
+    def eager(self) -> "TorchEngine":
+        # Once OpenVINO has taken over, torch's copy is gone, until an explanation asks for it.
+        self._torch = self._torch or self._load()
+        return self._torch
+
+    def logits(self, views: Views) -> Logits:
+        slow, fast = self._torch, self._fast
+        if fast:
+            return fast.logits(views)
+        assert slow
+        self._seen += len(views)
+        if self._graphs and self._seen >= WORTH:
+            self._start_conversion()
+        return slow.logits(views)
+
+    def prepare(self) -> None:
+        if self._fast is None and self._graphs:
+            self._start_conversion().join()
+
+    def _start_conversion(self) -> threading.Thread:
+        """Have the graph made, unless that has begun; the thread ends when it is in use, or not."""
+        if self._conversion is None:
+            self._conversion = threading.Thread(
+                target=self._convert, name="tellsign-convert", daemon=True
+            )
+            self._conversion.start()
+        return self._conversion
+
+    def _convert(self) -> None:
+        command = [sys.executable, "-m", "tellsign.engines.convert", str(self._folder.path)]
+        with subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE,  # whose end tells it that this process has gone
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        ) as process:
+            timer = threading.Timer(MOST_SECONDS, process.kill)
+            timer.daemon = True
+            timer.start()
+            assert process.stderr
+            errors = process.stderr.read().strip().splitlines()
+            timer.cancel()
+        self._adopt()
+        if self._fast is None and self._graphs:
+            last = errors[-1] if errors else f"status {process.returncode}"
+            self._give_up(f"the conversion failed ({last})")
+
+    def _adopt(self) -> None:
+        """Use the graph that is in the cache, if there is one and it does what torch does."""
+        entry = self._graphs.get() if self._graphs else None
+        if entry is None:
+            return
+        if entry.graph is None:
+            self._give_up(entry.refused)
+            return
+        try:
+            engine = OpenVINOEngine(entry.graph, self._precision)
+            off = difference(engine.logits(probe(self._folder.plan.size)), entry.logits)
+        except RuntimeError as error:
+            self._give_up(f"its graph can't be run ({str(error).splitlines()[0]})")
+            return
+        if off > TOLERANCE:
+            self._give_up(f"its logits are off by {off:.2g}")
+            return
+        self._fast = engine
+        self._torch = None
+
+    def _give_up(self, why: str) -> None:
+        self._graphs = None
+        log.warning("%s runs on torch, OpenVINO not being used: %s.", self._folder.id, why)
+
+    def _load(self) -> "TorchEngine":
+        from tellsign.engines.torch import TorchEngine
+
+        folder = self._folder
+        return TorchEngine(folder.network(), folder.mean, folder.std, "cpu", self._precision)
