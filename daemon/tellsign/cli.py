@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tellsign import __version__
+from tellsign.commands import trust
 
 app = typer.Typer(
     name="tellsign",
@@ -18,6 +19,7 @@ app = typer.Typer(
 
 COMMANDS = {
     "check": "tellsign.commands.check",
+    "bench": "tellsign.commands.bench",
     "serve": "tellsign.commands.daemon",
     "pair": "tellsign.commands.daemon",
     "token": "tellsign.commands.daemon",
@@ -26,6 +28,7 @@ COMMANDS = {
 
 for name, module in COMMANDS.items():
     app.command(name)(getattr(import_module(module), name))
+app.add_typer(trust.app, name="trust")
 
 
 def _version(show: bool) -> None:

@@ -4,27 +4,32 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tellsign import explain
-from tellsign.engines.torch import TorchEngine
-from tellsign.explain import Heatmap
+from tellsign import engines, provenance
+from tellsign.engines import EngineStatus
 from tellsign.models.folder import ModelFolder, ModelInfo
 from tellsign.picture import Picture, decode
+from tellsign.provenance import Evidence
+from tellsign.settings import precision
 from tellsign.verdict import SUSPECTED, Verdict, judge
 from tellsign.views import Pixels, views
+
+if TYPE_CHECKING:  # what explains takes seconds to import
+    from tellsign.explain import Heatmap
 
 
 class Detector:
     """A model on a device. All methods may be called from any thread."""
 
     def __init__(self, folder: ModelFolder, device: str = "auto") -> None:
+        """`device` as in `engines.create`."""
         self.info: ModelInfo = folder.info
         self.plan = folder.plan
         self.calibration = folder.calibration
-        self._engine = TorchEngine(folder.network(), folder.mean, folder.std, device)
+        self._engine = engines.create(folder, device, precision())
         self._lock = Lock()
 
     @classmethod
@@ -33,9 +38,14 @@ class Detector:
 
         Raises:
             ModelError: the folder is damaged.
-            ValueError: the device is not there.
+            ValueError: the device or the precision is not there.
         """
         return cls(ModelFolder(path), device)
+
+    @property
+    def engine(self) -> EngineStatus:
+        """What runs the network now."""
+        return self._engine.status
 
     def views(self, picture: Picture) -> Pixels:
         """The views of a picture, uint8 [n, S, S, 3]."""
@@ -53,15 +63,25 @@ class Detector:
     def verdict(self, logit: float) -> Verdict:
         return judge(logit, self.calibration)
 
-    def explain(self, picture: Picture, method: str = "gradcam") -> Heatmap:
+    def explain(self, picture: Picture, method: str = "gradcam") -> "Heatmap":
         """Where the evidence lies.
 
         Raises:
             KeyError: no such method.
         """
+        from tellsign import explain
+        from tellsign.engines.torch import out_of_memory
+
         explainer = explain.METHODS[method]
         with self._lock:
-            return explainer(self._engine.network, self._engine.tensor, picture.pixels, self.plan)
+            engine = self._engine.eager
+            try:
+                return explainer(engine.network, engine.tensor, picture.pixels, self.plan)
+            except RuntimeError as error:
+                if not out_of_memory(error) or engine.device.type == "cpu":
+                    raise
+            engine = engine.on_cpu()
+            return explainer(engine.network, engine.tensor, picture.pixels, self.plan)
 
     def check(self, data: bytes) -> dict[str, Any]:
         """The whole way of one picture, from its bytes to the verdict's JSON.
@@ -72,24 +92,32 @@ class Detector:
         start = time.perf_counter()
         picture = decode(data)
         decoded = time.perf_counter()
+        evidence = provenance.read(data, picture.format, picture.pixels)
+        told = time.perf_counter()
         crops = self.views(picture)
         viewed = time.perf_counter()
         [logit] = self.score([crops])
         end = time.perf_counter()
         timings = {
             "decode": decoded - start,
-            "views": viewed - decoded,
+            "provenance": told - decoded,
+            "views": viewed - told,
             "queue": 0.0,
             "network": end - viewed,
             "total": end - start,
         }
         milliseconds = {name: round(value * 1000, 2) for name, value in timings.items()}
-        return self.report(picture, self.verdict(logit), milliseconds)
+        return self.report(picture, self.verdict(logit), milliseconds, evidence)
 
     def report(
-        self, picture: Picture, verdict: Verdict, timings: dict[str, float]
+        self,
+        picture: Picture,
+        verdict: Verdict,
+        timings: dict[str, float],
+        evidence: Sequence[Evidence],
     ) -> dict[str, Any]:
-        """The verdict's JSON; timings in milliseconds."""
+        """The verdict's JSON; timings in milliseconds. Evidence stands beside the verdict and
+        changes nothing in it."""
         return {
             "verdict": verdict.verdict,
             "probability": round(verdict.probability, 4),
@@ -101,7 +129,7 @@ class Detector:
             "model": {"id": self.info.id, "digest": self.info.digest},
             "calibration": self.calibration.version,
             "reason": verdict.reason,
-            "evidence": [],
+            "evidence": [entry.as_dict() for entry in evidence],
             "picture": {
                 "sha256": picture.sha256,
                 "format": picture.format,
@@ -111,7 +139,7 @@ class Detector:
             "timings": timings,
         }
 
-    def reason(self, verdict: Verdict, heatmap: Heatmap) -> str:
+    def reason(self, verdict: Verdict, heatmap: "Heatmap") -> str:
         """One sentence for a person who looks at the heatmap."""
         if verdict.verdict != SUSPECTED:
             return verdict.reason

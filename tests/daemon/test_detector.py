@@ -31,7 +31,8 @@ def test_check_gives_the_whole_verdict(detector: Detector) -> None:
     assert result["verdict"] in ("suspected", "unsure", "none")
     assert result["picture"]["width"] == 1200
     assert result["model"] == {"id": detector.info.id, "digest": detector.info.digest}
-    assert set(result["timings"]) == {"decode", "views", "queue", "network", "total"}
+    steps = {"decode", "provenance", "views", "queue", "network", "total"}
+    assert set(result["timings"]) == steps
     p, thresholds = result["probability"], result["thresholds"]
     expected = (
         "suspected" if p >= thresholds["suspected"]

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from tellsign.provenance.evidence import marks_ai
 from tellsign.settings import DEFAULT_MODEL, MAX_BODY
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .avif .gif .bmp .tif .tiff".split()  # noqa: SIM905
 )
 STYLES = {"suspected": "bold red", "unsure": "yellow", "none": "dim", "error": "magenta"}
+DECLARES = Text("Declares AI", style="bold cyan")
 WORDS = {"suspected": "Suspected AI", "unsure": "Unsure", "none": "No sign found"}
 STDIN = Path("-")
 
@@ -141,21 +143,28 @@ class _Rows:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.table = Table(box=None, pad_edge=False)
-        for name, justify in (("verdict", "left"), ("AI", "right"), ("file", "left")):
-            self.table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        self.table.add_column("verdict")
+        self.table.add_column("AI", justify="right")
+        self.table.add_column("file says")
+        self.table.add_column("file", overflow="fold")
         self.table.add_column("picture", style="dim")
         self.reasons: set[str] = set()
+        self.silent = False
 
     def add(self, result: dict[str, Any]) -> None:
         path = Text(result["path"])
         if "error" in result:
             message = Text(result["error"]["message"], style=STYLES["error"])
-            self.table.add_row(Text("Error", style=STYLES["error"]), "", path, message)
+            self.table.add_row(Text("Error", style=STYLES["error"]), "", "", path, message)
             return
-        verdict, picture = result["verdict"], result["picture"]
+        verdict, picture, evidence = result["verdict"], result["picture"], result["evidence"]
+        for entry in evidence:
+            path.append(f"\n{entry['summary']}", style="dim")
+        self.silent |= not evidence
         self.table.add_row(
             Text(WORDS[verdict], style=STYLES[verdict]),
             f"{result['probability']:.0%}",
+            DECLARES if any(map(marks_ai, evidence)) else "",
             path,
             f"{picture['format']} {picture['width']}x{picture['height']}",
         )
@@ -165,3 +174,6 @@ class _Rows:
         self.console.print(self.table)
         if "none" in self.reasons:
             self.console.print('"No sign found" does not mean that a picture is real.', style="dim")
+        if self.silent:
+            nothing = "A file that says nothing of itself means nothing: that is easily stripped."
+            self.console.print(nothing, style="dim")

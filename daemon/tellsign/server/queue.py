@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from tellsign import provenance
 from tellsign.picture import Picture, decode
+from tellsign.provenance import Evidence
 from tellsign.server.errors import busy
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ class Job:
     start: float = field(default_factory=time.perf_counter)
     seconds: dict[str, float] = field(default_factory=dict)
     picture: Picture | None = None
+    evidence: list[Evidence] = field(default_factory=list)
     views: "Pixels | None" = None
 
 
@@ -264,12 +267,19 @@ async def _run(pool: Executor, work: Callable[[], T]) -> T:
 
 
 def _prepare(job: Job) -> None:
-    """Decode and cut, in a thread. Pixels are kept only for a heatmap."""
+    """Decode, read what the file says of itself, and cut, in a thread. Pixels are kept only for a
+    heatmap."""
     start = time.perf_counter()
     picture = decode(job.data)
     decoded = time.perf_counter()
+    job.evidence = provenance.read(job.data, picture.format, picture.pixels)
+    told = time.perf_counter()
     job.views = job.detector.views(picture)
-    job.seconds = {"decode": decoded - start, "views": time.perf_counter() - decoded}
+    job.seconds = {
+        "decode": decoded - start,
+        "provenance": told - decoded,
+        "views": time.perf_counter() - told,
+    }
     nothing = np.empty((0, 0, 3), np.uint8)
     job.picture = picture if job.method else replace(picture, pixels=nothing)
 
@@ -277,10 +287,10 @@ def _prepare(job: Job) -> None:
 def _answer(job: Job, logit: float, heatmap: "Heatmap | None" = None) -> Answer:
     total = time.perf_counter() - job.start
     steps = {**job.seconds, "queue": max(0.0, total - sum(job.seconds.values())), "total": total}
-    order = ("decode", "views", "queue", "network", "total")
+    order = ("decode", "provenance", "views", "queue", "network", "total")
     timings = {name: round(steps[name] * 1000, 2) for name in order}
     verdict = job.detector.verdict(logit)
     assert job.picture is not None
-    report = job.detector.report(job.picture, verdict, timings)
+    report = job.detector.report(job.picture, verdict, timings, job.evidence)
     reason = job.detector.reason(verdict, heatmap) if heatmap else verdict.reason
     return Answer(report, reason, heatmap)

@@ -1,0 +1,172 @@
+"""A daemon of the benchmark's own, and clients that keep it busy."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tellsign.bench.pictures import Made
+from tellsign.bench.steps import Times, times
+from tellsign.server import local
+from tellsign.server.local import Running
+
+PATIENCE = 120.0
+"""Seconds for a start, and for one answer."""
+SEEN = 30
+"""How often a picture that has been seen is sent again."""
+IDLE_SECONDS = 3.0
+
+
+class BenchError(RuntimeError):
+    """The benchmark can't go on; the message says why."""
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A running daemon, a token for it, and when its process was started."""
+
+    pid: int
+    running: Running
+    token: str
+    start: float
+
+
+@contextmanager
+def daemon(model: str, device: str) -> Iterator[Daemon]:
+    """On a free port and in a temporary home; stopped at the end, whatever happens.
+
+    Raises:
+        BenchError: it does not start.
+    """
+    command = [sys.executable, "-m", "tellsign", "serve", "--port", "0"]
+    command += ["--model", model, "--device", device]
+    with tempfile.TemporaryDirectory(prefix="tellsign-bench-") as name:
+        state = Path(name)
+        start = time.monotonic()
+        with (state / "log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603
+                command, env=os.environ | {"TELLSIGN_STATE": name}, stdout=log, stderr=log
+            )
+        try:
+            running = _listening(state, process)
+            _, answer = running.call("POST", "/v1/clients", {"name": "bench"})
+            yield Daemon(process.pid, running, answer["token"], start)
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _listening(state: Path, process: "subprocess.Popen[bytes]") -> Running:
+    end = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < end:
+        running = local.find(state)
+        if running:
+            return running
+        time.sleep(0.02)
+    lines = (state / "log").read_text("utf-8", "replace").splitlines()
+    raise BenchError("The daemon did not start:\n" + "\n".join(lines[-10:]))
+
+
+class Clients:
+    """Clients of a daemon, as the extension is one: connections kept, one request after another."""
+
+    def __init__(self, daemon: Daemon, session: aiohttp.ClientSession) -> None:
+        self._url = f"{daemon.running.address}/v1/check"
+        self._headers = {"Authorization": f"Bearer {daemon.token}"}
+        self._session = session
+        self._numbers = count()
+
+    async def check(self, data: bytes) -> dict[str, Any]:
+        """One verdict.
+
+        Raises:
+            BenchError: there is none.
+        """
+        try:
+            async with self._session.post(self._url, data=data, headers=self._headers) as answer:
+                verdict: dict[str, Any] = await answer.json()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise BenchError(f"The daemon does not answer: {error!r}.") from None
+        if answer.status != 200:
+            raise BenchError(f"The daemon refused: {verdict['error']['message']}")
+        return verdict
+
+    async def fresh(self, picture: Made) -> float:
+        """Seconds for a file that the daemon has not seen."""
+        data = picture.another(next(self._numbers))
+        start = time.perf_counter()
+        await self.check(data)
+        return time.perf_counter() - start
+
+    async def seen(self, picture: Made) -> Times:
+        """The same file over and over."""
+        await self.check(picture.data)
+        taken = []
+        for _ in range(SEEN):
+            start = time.perf_counter()
+            await self.check(picture.data)
+            taken.append(time.perf_counter() - start)
+        return times(taken, sum(taken))
+
+    async def busy(self, picture: Made, clients: int, seconds: float) -> Times:
+        """So many at once for so long; what is under way at the end counts."""
+        taken: list[float] = []
+        start = time.perf_counter()
+
+        async def one() -> None:
+            while True:
+                taken.append(await self.fresh(picture))
+                if time.perf_counter() - start > seconds:
+                    return
+
+        await asyncio.gather(*(one() for _ in range(clients)))
+        return times(taken, time.perf_counter() - start)
+
+
+def session() -> aiohttp.ClientSession:
+    """Without proxies, and with as many connections as there are clients."""
+    connector = aiohttp.TCPConnector(limit=0)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    return aiohttp.ClientSession(connector=connector, timeout=timeout)
+
+
+def memory(pid: int) -> float | None:
+    """Resident megabytes of a process, where the system tells."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+    except OSError:
+        return None
+    [kilobytes] = [line.split()[1] for line in lines if line.startswith("VmRSS:")]
+    return round(int(kilobytes) * 1024 / 1e6, 1)
+
+
+async def idle_cpu(pid: int) -> float | None:
+    """Per cent of a core that a process takes with nothing to do, where the system tells."""
+    before = _ticks(pid)
+    await asyncio.sleep(IDLE_SECONDS)
+    after = _ticks(pid)
+    if before is None or after is None:
+        return None
+    return round((after - before) / os.sysconf("SC_CLK_TCK") / IDLE_SECONDS * 100, 2)
+
+
+def _ticks(pid: int) -> int | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return int(fields[11]) + int(fields[12])  # utime and stime, counted from the state field
