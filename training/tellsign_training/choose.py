@@ -14,7 +14,7 @@ from PIL import Image
 
 from tellsign.detector import Detector
 from tellsign.picture import PictureError
-from tellsign.views import Pixels, ViewPlan, boxes, canonical, whole
+from tellsign.views import Box, Pixels, ViewPlan, boxes, canonical, whole
 from tellsign_training import metrics
 from tellsign_training.data import DataError, Sample, load
 from tellsign_training.delivery import TIERS, deliver
@@ -73,7 +73,7 @@ def tried(detector: Detector, samples: Sequence[Sample], workers: int) -> list[T
     if ai.all() or not ai.any():
         raise DataError("Choosing views needs both real and AI pictures.")
     results = [
-        _figures(plan, ai, np.array(logits[plan]), np.mean(counts[plan]) / len(TIERS))
+        _figures(plan, ai, np.array(logits[plan]), sum(counts[plan]) / len(labels) / len(TIERS))
         for plan in plans
     ]
     return sorted(results, key=lambda t: -t.auc)
@@ -104,17 +104,18 @@ def _tiers(sample: Sample, plans: Sequence[ViewPlan]) -> list[tuple[Pixels, Memb
 def _shared(image: Image.Image, plans: Sequence[ViewPlan]) -> tuple[Pixels, Members]:
     """All different crops that the plans cut out of a picture, and who reads which."""
     scaled = {plan.long_side: canonical(image, plan) for plan in plans}
-    rows: dict[tuple[int, ...], int] = {}
+    rows: dict[tuple[tuple[int, int], Box | None], int] = {}
     crops: list[npt.NDArray[np.uint8]] = []
     members: Members = {}
     for plan in plans:
         picture = scaled[plan.long_side]
-        wanted: list[tuple[int, ...]] = [(*picture.size, *b) for b in boxes(*picture.size, plan)]
-        wanted += [picture.size] if plan.whole else []
-        for key in wanted:
+        wanted: list[Box | None] = [*boxes(*picture.size, plan)]
+        keys = [(picture.size, box) for box in wanted + [None] * plan.whole]
+        for key in keys:
             if key not in rows:
                 rows[key] = len(crops)
-                view = picture.crop(key[2:]) if len(key) > 2 else whole(picture, plan.size)
+                box = key[1]
+                view = picture.crop(box) if box else whole(picture, plan.size)
                 crops.append(np.asarray(view))
-        members[plan] = [rows[key] for key in wanted]
+        members[plan] = [rows[key] for key in keys]
     return np.stack(crops), members

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from tellsign.models import architectures
 from tellsign.models.folder import FILES, sha256
+from tellsign_training import journal
 from tellsign_training.recipe import Recipe
 
 UNCALIBRATED: dict[str, Any] = {
@@ -22,7 +23,10 @@ UNCALIBRATED: dict[str, Any] = {
 def export(
     recipe: Recipe, weights: Path, folder: Path, calibration: dict[str, Any] | None, card: str
 ) -> None:
-    """Write the model folder; it is complete or not there at all."""
+    """Write the model folder; it is complete or not there at all.
+
+    What its training took is read from the log beside the weights, if there is one.
+    """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -38,7 +42,7 @@ def export(
         {k: v.contiguous() for k, v in network.state_dict().items()}, part / "model.safetensors"
     )
     (part / "model.safetensors").chmod(0o644)
-    _write(part / "config.json", _config(recipe, described, network))
+    _write(part / "config.json", _config(recipe, described, network) | _training(weights.parent))
     _write(part / "calibration.json", calibration or UNCALIBRATED)
     (part / "README.md").write_text(card, "utf-8")
     reseal(part)
@@ -65,6 +69,14 @@ def _config(recipe: Recipe, described: dict[str, Any], network: torch.nn.Module)
         },
         "views": recipe.views.as_dict(),
     }  # fmt: skip
+
+
+def _training(run: Path) -> dict[str, Any]:
+    """The hours and the estimated kWh of a training, as far as its log tells."""
+    log = journal.read(run)
+    last = log[-1] if log else {}
+    spent = {name: last[name] for name in ("hours", "kwh") if name in last}
+    return {"training": spent} if spent else {}
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:
