@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 
 from tellsign_training.data import Sample
-from tellsign_training.leaks import fingerprint, leaks, twins
+from tellsign_training.leaks import fingerprint, fingerprints, leaks_of, twins
 from tests.conftest import saved, scene
 
 
@@ -31,7 +31,8 @@ def test_what_two_splits_share_is_found_and_said(tmp_path: Path) -> None:
     for name, (data, split, ai, generator, source) in files.items():
         (tmp_path / name).write_bytes(data)
         samples.append(Sample(tmp_path / name, split, ai, generator, source))
-    found = leaks(samples, workers=1)
+    memory = tmp_path / "memory.jsonl"
+    found = leaks_of(samples, fingerprints(samples, memory, 1))
     assert {(leak.kind, leak.a.path.name, leak.b.path.name) for leak in found} == {
         ("file", "a.png", "c.png"),
         ("picture", "a.png", "b.jpg"),
@@ -40,6 +41,9 @@ def test_what_two_splits_share_is_found_and_said(tmp_path: Path) -> None:
         ("source", "d.png", "e.png"),
         ("generator", "b.jpg", "c.png"),
     }
+    for name in files:  # what was read is kept as it was
+        (tmp_path / name).unlink()
+    assert leaks_of(samples, fingerprints(samples, memory, 1)) == found
     assert 'The generator "Flux" is in test and in val' in " ".join(map(str, found))
 
 

@@ -47,10 +47,37 @@ def test_a_stopped_scoring_goes_on(samples: list[Sample], tmp_path: Path) -> Non
     rest = FakeDetector(stop_after=3)
     resumed = score(rest, samples, TIERS, 1, keep)
     assert rest.left == 0
-    np.testing.assert_array_equal(resumed.logits, whole.logits)
-    assert resumed.tiers == whole.tiers
+    np.testing.assert_array_equal(resumed.logits, whole.logits[:, :4])
+    assert resumed.tiers == whole.tiers[:4]
     assert resumed.generator == [NAME] * 5
     assert score(FakeDetector(0), samples[1:], TIERS, 1, keep).path == whole.path[1:]
+
+
+def test_deliveries_may_be_added_and_parts_grow(samples: list[Sample], tmp_path: Path) -> None:
+    keep = tmp_path / "scores.csv"
+    others = [replace(samples[0], path=tmp_path / "other" / samples[0].path.name)]
+    whole = [*samples, *others]  # whose names are longer than a part of them would need
+    part = score(FakeDetector(2), samples[:2], TIERS[2:3], 1, keep, whole)
+    assert part.tiers == ("hard",)
+    assert part.path == names(whole)[:2]
+    score(FakeDetector(1), samples[4:], FORMATS, 1, keep, whole)  # none of the first two
+    more = score(FakeDetector(5), samples, TIERS, 1, keep, whole)
+    assert more.logits.shape == (5, 4)
+    np.testing.assert_array_equal(more.tier("hard")[:2], part.tier("hard"))
+    again = score(FakeDetector(0), samples, TIERS[1:3], 1, keep, whole)
+    np.testing.assert_array_equal(again.logits, more.logits[:, 1:3])
+
+
+def test_a_file_of_fewer_deliveries_gets_the_others(samples: list[Sample], tmp_path: Path) -> None:
+    keep = tmp_path / "scores.csv"
+    rows = [f"{name},1,g,s,c,0.5,-1.5" for name in names(samples)]
+    keep.write_text("\n".join(["path,ai,generator,source,content,clean,web", *rows]) + "\n")
+    kept = score(FakeDetector(0), samples, TIERS[:2], 1, keep)
+    assert kept.logits.tolist() == [[0.5, -1.5]] * 5
+    found = score(FakeDetector(5), samples, TIERS + FORMATS, 1, keep)
+    assert found.logits[:, :2].tolist() == kept.logits.tolist()
+    assert len(set(found.logits[:, 3])) == 5
+    assert score(FakeDetector(0), samples, FORMATS, 1, keep).logits.shape == (5, 3)
 
 
 def test_a_file_of_something_else_is_refused(samples: list[Sample], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 from tellsign.picture import decode
 from tellsign_training.data import DataError, Sample
 from tellsign_training.filefacts import FileFacts, facts_of
-from tellsign_training.shortcuts import as_network, probe, probe_of
+from tellsign_training.shortcuts import AS_NETWORK, AS_STORED, Probe, probe_of, probes
 from tests.conftest import saved, scene
 
 
@@ -57,9 +57,18 @@ def test_of_files_as_stored_and_as_a_network_gets_them(tmp_path: Path) -> None:
         data = saved(scene(300, 300 if ai else 260, seed=i), "PNG" if ai else "JPEG")
         (tmp_path / f"{i}").write_bytes(data[:400] if i == 3 else data)
         samples.append(Sample(tmp_path / f"{i}", "train", ai, source=f"s{i % 6}"))
-    stored, delivered = probe(samples, workers=1), probe(samples, as_network, 1)
+    memory = tmp_path / "memory.jsonl"
+    found = probes(samples, memory, 1)
+    stored, delivered = found[AS_STORED], found[AS_NETWORK]
+    assert isinstance(stored, Probe)
+    assert isinstance(delivered, Probe)
     assert stored.pictures == delivered.pictures == 23
     assert delivered.features["width and height"] == delivered.features["format"] == 0.5
+    for i in range(24):  # what was read is kept as it was
+        (tmp_path / f"{i}").unlink()
+    assert probes(samples, memory, 1) == found
+    few = probes(samples[:2], memory, 1)
+    assert few[AS_STORED] == "The shortcut probe needs at least two sources of each class."
 
 
 @pytest.mark.parametrize("quality", [5, 40, 75, 92, 100])

@@ -2,7 +2,13 @@
 
 import typer
 
-from tellsign_training import commands_choose, commands_data, commands_fit, commands_measure
+from tellsign_training import (
+    commands_choose,
+    commands_data,
+    commands_fakes,
+    commands_fit,
+    commands_measure,
+)
 
 app = typer.Typer(
     name="tellsign-train",
@@ -16,12 +22,14 @@ app.command("check")(commands_data.check)
 app.command("curate")(commands_data.curate)
 app.command("pack")(commands_fit.pack_command)
 app.command("align")(commands_fit.align_command)
+app.command("partly")(commands_fakes.partly_command)
 app.command("teach")(commands_fit.teach_command)
 app.command("fit")(commands_fit.fit_command)
 app.command("export")(commands_fit.export_command)
 app.command("choose")(commands_choose.choose_command)
 app.command("calibrate")(commands_measure.calibrate_command)
 app.command("evaluate")(commands_measure.evaluate_command)
+app.command("pixels")(commands_fakes.pixels_command)
 
 if __name__ == "__main__":
     app()

@@ -21,7 +21,8 @@ from rich.text import Text
 from torch import nn
 
 from tellsign.models.architectures import ResNetSVM
-from tellsign.models.folder import ModelError
+from tellsign.models.folder import ModelError, ModelFolder
+from tellsign_training.augment import Augmentation
 from tellsign_training.crops import CropPlan, pack
 from tellsign_training.data import DataError, read
 from tellsign_training.export import export as write_folder
@@ -84,13 +85,30 @@ def align_command(
 
 def teach_command(
     store: Annotated[Path, typer.Argument(help="A store of crops.")],
-    teacher: Annotated[Path, typer.Option(help="Weights of the CLIP tower (safetensors).")],
+    teacher: Annotated[
+        Path | None, typer.Option(help="Weights of the CLIP tower (safetensors).")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A model folder instead: its logits are learnt from.")
+    ] = None,
     passes: Annotated[str, typer.Option(help="Which crops of each picture, as 3,0.")] = "3,0",
 ) -> None:
-    """Add a frozen teacher's features to a store; goes on where it was stopped."""
-    from tellsign_training.teacher import extractor, teach
+    """Add a frozen teacher's features or logits to a store; goes on where it was stopped.
 
-    teach(store, extractor(teacher, WORKERS), [int(turn) for turn in passes.split(",")])
+    A store may have both.
+    """
+    from tellsign_training.teacher import extractor, teach, teach_logits, turns
+
+    if (teacher is None) == (model is None):
+        stop("Give --teacher or --model.")
+    try:
+        chosen = turns(passes, store)
+        if teacher:
+            teach(store, extractor(teacher, WORKERS), chosen)
+        if model:
+            teach_logits(store, ModelFolder(model), chosen)
+    except (ModelError, OSError, ValueError) as error:
+        stop(str(error))
 
 
 def fit_command(
@@ -165,9 +183,13 @@ def fit_command(
 
 def export_command(
     recipe: RecipeName,
-    weights: Annotated[Path, typer.Option(help="best.safetensors of a training.")],
+    weights: Annotated[
+        Path, typer.Option(help="best.safetensors of a training.", exists=True, dir_okay=False)
+    ],
     out: Annotated[Path, typer.Option(help="The model folder.")],
-    card: Annotated[Path, typer.Option(help="The model card (Markdown).")],
+    card: Annotated[
+        Path, typer.Option(help="The model card (Markdown).", exists=True, dir_okay=False)
+    ],
 ) -> None:
     """Write a model folder, to be calibrated next."""
     write_folder(_recipe(recipe), weights, out, None, card.read_text("utf-8"))
@@ -181,8 +203,9 @@ def _start(folder: Path, crops: np.ndarray, recipe: Recipe) -> nn.Module:
 
 
 def _pack(recipe: Recipe, data: Path, split: str, out: Path, passes: int, seed: int) -> None:
+    augment = recipe.augment if split == "train" else Augmentation()
     try:
-        pack(read(data, split), out, CropPlan(passes, recipe.views, seed), WORKERS)
+        pack(read(data, split), out, CropPlan(passes, recipe.views, seed, augment), WORKERS)
     except DataError as error:
         stop(str(error))
 

@@ -22,8 +22,9 @@ from PIL import Image
 
 from tellsign.picture import PictureError
 from tellsign.views import ViewPlan, canonical, whole
+from tellsign_training.augment import Augmentation, augmented, with_patches
 from tellsign_training.data import Sample, load
-from tellsign_training.delivery import LOSSLESS, limited, random_delivery
+from tellsign_training.delivery import LOSSLESS, limited, random_delivery, with_history
 from tellsign_training.pooled import pooled
 
 Crops = npt.NDArray[np.uint8]
@@ -36,6 +37,7 @@ class CropPlan:
     passes: int = 4
     view: ViewPlan = field(default_factory=ViewPlan)
     seed: int = 0
+    augment: Augmentation = field(default_factory=Augmentation)
 
 
 def pack(samples: Sequence[Sample], store: Path, plan: CropPlan, workers: int) -> None:
@@ -66,6 +68,12 @@ def write_rows(store: Path, samples: Sequence[Sample]) -> None:
         writer.writerows([s.source, int(s.ai), int(s.certain), s.path] for s in samples)
 
 
+def read_rows(store: Path) -> list[dict[str, str]]:
+    """What rows.csv says of each picture of a store."""
+    with (store / "rows.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     """An array in a file, as an earlier call left it if it is of this shape, or else of zeros."""
     if path.exists() and np.load(path, mmap_mode="r").shape == shape:
@@ -92,11 +100,19 @@ def crops_of(image: Image.Image, lossless: bool, plan: CropPlan, rng: np.random.
 def _crop(
     image: Image.Image, lossless: bool, turn: int, plan: CropPlan, rng: np.random.Generator
 ) -> Crops:
-    """One view of the picture after a random delivery, uint8 [size, size, 3]."""
-    delivered = random_delivery(image, lossless, rng)
+    """One view of the picture, augmented and delivered at random, uint8 [size, size, 3].
+
+    What it was stored as comes first: an editor gets a picture that has been a JPEG mostly.
+    """
+    image = augmented(with_history(image, lossless, rng), plan.augment, rng)
+    delivered = random_delivery(image, False, rng)
     if turn % 4 == 3:
-        return np.asarray(whole(delivered, plan.view.size))
-    scaled = canonical(delivered, plan.view)
-    left = int(rng.integers(0, scaled.width - plan.view.size + 1))
-    top = int(rng.integers(0, scaled.height - plan.view.size + 1))
-    return np.asarray(scaled.crop((left, top, left + plan.view.size, top + plan.view.size)))
+        view = whole(delivered, plan.view.size)
+    else:
+        scaled = canonical(delivered, plan.view)
+        left = int(rng.integers(0, scaled.width - plan.view.size + 1))
+        top = int(rng.integers(0, scaled.height - plan.view.size + 1))
+        view = scaled.crop((left, top, left + plan.view.size, top + plan.view.size))
+    if plan.augment.patches and rng.random() < plan.augment.patches:
+        view = with_patches(view, rng)
+    return np.asarray(view)

@@ -78,32 +78,33 @@ def deliver(image: Image.Image, tier: Tier) -> Image.Image:
     return recoded(image, tier.format, tier.quality) if tier.format else image
 
 
-def on_page(image: Image.Image, margin: int = 40) -> Image.Image:
-    """A screenshot of a page that shows the picture with a headline over it and text under it."""
+def on_page(image: Image.Image, margin: int = 40, dark: bool = False) -> Image.Image:
+    """A screenshot of a page that shows the picture with a headline over it and text under it.
+
+    The picture begins `margin` from the left and twice that from the top.
+    """
     font, large = ImageFont.load_default(16), ImageFont.load_default(28)
     text = textwrap.fill(PAGE_TEXT, max(image.width, 200) // 8)
     measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     _, _, wide, high = (round(x) for x in measure.multiline_textbbox((0, 0), text, font))
     size = (max(image.width, wide) + 2 * margin, image.height + high + 4 * margin)
-    page = Image.new("RGB", size, "white")
+    page = Image.new("RGB", size, "#18191c" if dark else "white")
     draw = ImageDraw.Draw(page)
     draw.rectangle((0, 0, page.width, margin // 2), "#24507a")
-    draw.text((margin, margin), "A walk along the river", "#111", large)
+    draw.text((margin, margin), "A walk along the river", "#eee" if dark else "#111", large)
     page.paste(image, (margin, 2 * margin))
-    draw.multiline_text((margin, image.height + 3 * margin), text, "#333", font)
+    draw.multiline_text((margin, image.height + 3 * margin), text, "#ccc" if dark else "#333", font)
     return page
 
 
 def random_delivery(
     image: Image.Image, lossless: bool, rng: np.random.Generator, max_side: int = 1280
 ) -> Image.Image:
-    """An RGB picture after a random way of delivery.
+    """An RGB picture after a random way of delivery, one that was stored `lossless` with a history.
 
-    Real pictures come mostly as JPEG, generated ones often as PNG: `lossless` pictures get a first
-    JPEG round more often, so that the history of compression does not tell the classes apart.
+    What is done to a picture in between goes between the two; see `crops.crops_of`.
     """
-    if lossless and rng.random() < 0.9:
-        image = recoded(image, "JPEG", int(rng.integers(75, 98)))
+    image = with_history(image, lossless, rng)
     longest = min(max(image.size), max_side)
     if rng.random() < 0.4:
         image = limited(image, longest)
@@ -118,6 +119,17 @@ def random_delivery(
     if draw > 0.8:
         image = limited(image, round(max(image.size) * rng.uniform(0.6, 1.0)))
         image = _random_encoding(image, rng)
+    return image
+
+
+def with_history(image: Image.Image, lossless: bool, rng: np.random.Generator) -> Image.Image:
+    """The picture as if it had been stored lossily at first, mostly.
+
+    Real pictures come mostly as JPEG, generated ones often as PNG: those stored `lossless` get a
+    JPEG round, so that the history of compression does not tell the classes apart.
+    """
+    if lossless and rng.random() < 0.9:
+        return recoded(image, "JPEG", int(rng.integers(75, 98)))
     return image
 
 

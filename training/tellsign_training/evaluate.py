@@ -39,6 +39,8 @@ GROUPINGS = (
 def evaluate(scores: Scores, calibration: Calibration) -> dict[str, Any]:
     """A detector's figures: of each delivery with 95 % intervals, and flips between the tiers.
 
+    The flip rate is None where fewer than two tiers of the protocol's first table were scored.
+
     Raises:
         DataError: the pictures are all real or all AI.
     """
@@ -49,7 +51,7 @@ def evaluate(scores: Scores, calibration: Calibration) -> dict[str, Any]:
     flips = metrics.flips(p[:, tiers], calibration.suspected, calibration.unsure)
     return {
         "pictures": {"ai": int(scores.ai.sum()), "real": int((~scores.ai).sum())},
-        "flip_rate": metrics.wilson_share(int(flips.sum()), len(flips)),
+        "flip_rate": metrics.wilson_share(int(flips.sum()), len(flips)) if len(tiers) > 1 else None,
         "tiers": {
             name: _tier(scores, scores.logits[:, i], calibration)
             for i, name in enumerate(scores.tiers)

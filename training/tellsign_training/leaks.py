@@ -18,7 +18,7 @@ from PIL import Image
 
 from tellsign.picture import PictureError, decode, digest
 from tellsign_training.data import Sample
-from tellsign_training.pooled import pooled
+from tellsign_training.memory import Known, remembered
 
 NEAR = 10
 """Bits of 128 by which the hashes of two files of one picture may differ."""
@@ -28,6 +28,13 @@ SMALL = 16
 """Pixels a side of the small grey copies."""
 
 CHUNK = 128
+
+NAMES: dict[str, Callable[[Sample], str]] = {
+    "source": lambda sample: sample.source,
+    "generator": lambda sample: sample.generator if sample.ai else "",
+}
+"""The kinds of leak that a name tells; "" is none."""
+KINDS = ("file", "picture", *NAMES)
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Leak:
             return f"{both} are the same file."
         if self.kind == "picture":
             return f"{both} show almost the same picture."
-        name = self.a.source if self.kind == "source" else self.a.generator
+        name = NAMES[self.kind](self.a)
         splits = f"{self.a.split} and in {self.b.split}"
         return f'The {self.kind} "{name}" is in {splits}: {self.a.path}, {self.b.path}.'
 
@@ -62,20 +69,71 @@ class Fingerprint:
     dhash: npt.NDArray[np.uint64] | None = None
     small: npt.NDArray[np.uint8] | None = None
 
+    def known(self) -> Known:
+        """As JSON holds it: the arrays' bytes in hexadecimal."""
+        if self.dhash is None or self.small is None:
+            return {"sha256": self.sha256}
+        arrays = {"dhash": self.dhash.tobytes().hex(), "small": self.small.tobytes().hex()}
+        return {"sha256": self.sha256, **arrays}
 
-def leaks(samples: Sequence[Sample], workers: int) -> list[Leak]:
-    """All that two splits share; unreadable pictures are compared as files only."""
-    paths = [s.path for s in samples]
-    prints = list(pooled(_read_fingerprint, paths, workers, "looking for leaks"))
-    return leaks_of(samples, prints)
+    @staticmethod
+    def of(known: Known) -> "Fingerprint":
+        if "dhash" not in known:
+            return Fingerprint(known["sha256"])
+        return Fingerprint(
+            known["sha256"],
+            np.frombuffer(bytes.fromhex(known["dhash"]), np.uint64),
+            np.frombuffer(bytes.fromhex(known["small"]), np.uint8),
+        )
+
+
+@dataclass(frozen=True)
+class Leaking:
+    """The leaks of one kind into a split, and the split's pictures that leak so."""
+
+    leaks: list[Leak]
+    pictures: list[Sample]
+
+
+def fingerprints(samples: Sequence[Sample], memory: Path, workers: int) -> list[Fingerprint]:
+    """The fingerprint of each sample's file, kept in `memory`; see memory.py."""
+    paths = [sample.path for sample in samples]
+    known = remembered(_read_fingerprint, paths, memory, workers, "looking for leaks")
+    return [Fingerprint.of(one) for one in known]
+
+
+def leaking(
+    samples: Sequence[Sample], prints: Sequence[Fingerprint], split: str
+) -> dict[str, Leaking]:
+    """What a split shares with any other, by the kinds there are.
+
+    A picture that leaks in several ways counts for the first of `KINDS`.
+    """
+    # The split's pictures come last: so each that has a twin elsewhere is named, not the first one.
+    order = sorted(range(len(samples)), key=lambda i: samples[i].split == split)
+    found = leaks_of([samples[i] for i in order], [prints[i] for i in order])
+    digests = {s.path: known.sha256 for s, known in zip(samples, prints, strict=True)}
+
+    def by_digest(sample: Sample) -> str:
+        return digests[sample.path]
+
+    left = [s for s in samples if s.split == split]
+    result = {}
+    for kind in KINDS:
+        name = NAMES.get(kind, by_digest)
+        into = [leak for leak in found if leak.kind == kind and leak.b.split == split]
+        shared = {name(leak.b) for leak in into}
+        if into:
+            result[kind] = Leaking(into, [s for s in left if name(s) in shared])
+            left = [s for s in left if name(s) not in shared]
+    return result
 
 
 def leaks_of(samples: Sequence[Sample], prints: Sequence[Fingerprint]) -> list[Leak]:
-    """As `leaks`, with the fingerprints of the samples at hand."""
+    """All that two splits share; unreadable pictures are compared as files only."""
     return [
         *(twin for twin in twins(samples, prints) if twin.across),
-        *_shared(samples, "source", lambda s: s.source),
-        *_shared(samples, "generator", lambda s: s.generator if s.ai else ""),
+        *(leak for kind in NAMES for leak in _shared(samples, kind)),
     ]
 
 
@@ -110,12 +168,15 @@ def fingerprint(data: bytes, image: Image.Image) -> Fingerprint:
     return Fingerprint(digest(data), np.packbits(bits).view(np.uint64), small)
 
 
-def _read_fingerprint(path: Path) -> Fingerprint:
-    data = path.read_bytes()
+def _read_fingerprint(path: Path) -> Known:
     try:
-        return fingerprint(data, Image.fromarray(decode(data).pixels))
+        data = path.read_bytes()
+    except OSError:
+        return Fingerprint(str(path)).known()  # of a file that is gone: no other has the same
+    try:
+        return fingerprint(data, Image.fromarray(decode(data).pixels)).known()
     except PictureError:
-        return Fingerprint(digest(data))
+        return Fingerprint(digest(data)).known()
 
 
 def _near(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int]]:
@@ -134,8 +195,9 @@ def _near(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int]]:
                 yield i, start + j
 
 
-def _shared(samples: Sequence[Sample], kind: str, name: Callable[[Sample], str]) -> Iterator[Leak]:
+def _shared(samples: Sequence[Sample], kind: str) -> Iterator[Leak]:
     """One leak for every name and two splits that have it."""
+    name = NAMES[kind]
     first: dict[str, dict[str, Sample]] = defaultdict(dict)
     for sample in samples:
         if name(sample):

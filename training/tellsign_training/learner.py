@@ -46,9 +46,10 @@ class Learner(nn.Module):
         target = batch["y"] * (1 - plan.label_smoothing) + plan.label_smoothing / 2
         parts["label"] = F.binary_cross_entropy_with_logits(logits.float(), target)
         if plan.logits_weight:
-            soft = torch.sigmoid(batch["logits"])
+            said = batch["logits"].isfinite()
+            soft = torch.sigmoid(batch["logits"].nan_to_num())
             loss = F.binary_cross_entropy_with_logits(logits.float(), soft, reduction="none")
-            parts["logits"] = plan.logits_weight * (loss * batch["taught"]).mean()
+            parts["logits"] = plan.logits_weight * (loss * said).mean()
         return parts
 
     def _levit(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -1,11 +1,12 @@
 """Recipes: a model's network, views and schedule as data."""
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from tellsign.views import ViewPlan
+from tellsign_training.augment import Augmentation
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -58,6 +59,7 @@ class Recipe:
     learns: str = "all"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    augment: Augmentation = field(default_factory=Augmentation)
 
 
 def read_recipe(name: str | Path) -> Recipe:
@@ -76,16 +78,19 @@ def read_recipe(name: str | Path) -> Recipe:
         data = tomllib.loads(path.read_text("utf-8"))
         data["views"] = _only(ViewPlan, data["views"])
         data["fit"] = _only(FitPlan, data["fit"])
+        data["augment"] = _only(Augmentation, data.get("augment", {}))
         recipe: Recipe = _only(Recipe, data)
         return recipe
     except KeyError as error:
         raise RecipeError(f"{path}: {error} is missing.") from None
-    except (tomllib.TOMLDecodeError, TypeError) as error:
+    except RecipeError:
+        raise
+    except (ValueError, TypeError) as error:
         raise RecipeError(f"{path}: {error}.") from None
 
 
 def _only(kind: type[Any], values: dict[str, Any]) -> Any:
-    unknown = set(values) - {field.name for field in fields(kind)}
+    unknown = set(values) - {setting.name for setting in fields(kind)}
     if unknown:
         raise RecipeError(f"unknown settings: {', '.join(sorted(unknown))}.")
     return kind(**values)

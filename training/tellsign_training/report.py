@@ -19,12 +19,13 @@ from tellsign_training.delivery import FORMATS, TIERS
 from tellsign_training.evaluate import FEED_SHARE, GROUPINGS, MIN_GROUP, evaluate
 from tellsign_training.html import environment, thumbnail
 from tellsign_training.plots import colour, plots
-from tellsign_training.scores import Scores, names
+from tellsign_training.scores import DELIVERIES, Scores, names
+from tellsign_training.shortcuts import AIM, AS_NETWORK
 
-SHORTCUT_LIMIT = 0.55
-"""AUC of the shortcut probe over which the data gives the label away (the protocol's limit)."""
 WORST = 8
 """Worst cases of a kind that are shown."""
+SHOWN = 200
+"""Leaks of a kind that are shown."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +38,12 @@ class Measured:
 
 
 def report(
-    models: Mapping[str, Measured],
-    data: str,
-    split: str,
-    leaks: Sequence[str] | None = None,
-    shortcut_auc: float | None = None,
+    models: Mapping[str, Measured], data: str, selected: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The content of report.json.
-
-    `leaks` are the leak checker's findings, `shortcut_auc` is the shortcut probe's figure; None
-    says that it was not run.
-    """
+    """The content of report.json; `selected` is what `select` has found of the data."""
     return {
         "data": data,
-        "split": split,
-        "leaks": None if leaks is None else list(leaks),
-        "shortcut_auc": shortcut_auc,
+        **selected,
         "models": {
             name: {**evaluate(m.scores, m.calibration), "cost": m.cost}
             for name, m in models.items()
@@ -65,19 +56,22 @@ def write_report(
 ) -> None:
     """Write report.json and report.html of a `report` to a folder.
 
-    Pictures of `samples` that can still be read are shown among the worst cases.
+    `samples` are the whole split; those that can still be read are shown among the worst cases.
     """
     out.mkdir(parents=True, exist_ok=True)
     files = dict(zip(names(samples), samples, strict=True))
     pages = environment()
-    pages.filters |= {"share": _share, "number": _number, "count": _count}
+    pages.filters["count"] = _count
     page = pages.get_template("report.html").render(
         found=found,
         tables=_tables(found),
         groupings=GROUPINGS,
         least=MIN_GROUP,
         feed=FEED_SHARE,
-        shortcut_limit=SHORTCUT_LIMIT,
+        aim=AIM,
+        judged=AS_NETWORK,
+        all_deliveries=list(DELIVERIES),
+        shown=SHOWN,
         colours={name: colour(i) for i, name in enumerate(models)},
         plots=plots({name: m.scores for name, m in models.items()}, found["models"]),
         worst={name: worst_cases(m, files) for name, m in models.items()},
@@ -118,14 +112,6 @@ def worst_cases(model: Measured, files: Mapping[str, Sample]) -> dict[str, list[
         ][:WORST]
         for title, (wrong, order) in chosen.items()
     }
-
-
-def _share(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.1%} ({figure['low']:.1%}–{figure['high']:.1%})".replace("%", " %")
-
-
-def _number(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
 
 
 def _count(number: float) -> str:

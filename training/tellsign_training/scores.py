@@ -20,8 +20,13 @@ from tellsign_training.pooled import pooled
 
 Array = npt.NDArray[np.float64]
 
+DELIVERIES = {tier.name: tier for tier in TIERS + FORMATS}
+"""All deliveries of the protocol, in the order of its tables."""
 KNOWN = ("path", "ai", "generator", "source", "content")
-"""The first columns of a file of scores; a column a tier follows."""
+"""The first columns of a file of scores; a column a tier follows, empty where not scored."""
+
+Logits = dict[str, float]
+"""A picture's pooled logits by the names of the tiers."""
 
 
 @dataclass(frozen=True)
@@ -44,38 +49,49 @@ class Scores:
 def score(
     detector: Detector,
     samples: Sequence[Sample],
-    tiers: tuple[Tier, ...] = TIERS,
+    tiers: Sequence[Tier] = TIERS,
     workers: int = 2,
     keep: Path | None = None,
+    among: Sequence[Sample] | None = None,
 ) -> Scores:
     """Score all samples; unreadable pictures are left out and named.
 
-    With `keep`, a CSV, each picture's row is written as soon as it is there, those there already
-    are not scored again, and the tiers are those of the file.
+    With `keep`, a CSV, each picture's row is written as soon as it is there, and what is there
+    already is not scored again. Where the samples are a part of something, `among` is all of it:
+    their names then are the same for every part, and so are found again.
 
     Raises:
         DataError: the file holds something else.
     """
-    named = dict(zip(names(samples), samples, strict=True))
-    found: dict[str, list[float]] = {}
-    if keep and keep.exists():
-        tiers, found = _kept(keep)
-        if found and not found.keys() & named.keys():
-            raise DataError(f"{keep} holds the scores of other pictures; name another file.")
-    todo = {name: sample for name, sample in named.items() if name not in found}
-    work = partial(_views, plan=detector.plan, tiers=tiers)
-    with _book(keep, tiers) as write:
+    whole = samples if among is None else among
+    names_of = {sample.path: name for name, sample in zip(names(whole), whole, strict=True)}
+    named = {names_of[sample.path]: sample for sample in samples}
+    found = _kept(keep) if keep and keep.exists() else {}
+    if found and not found.keys() & set(names_of.values()):
+        raise DataError(f"{keep} holds the scores of other pictures; name another file.")
+    wanted = {name: [t for t in tiers if t.name not in found.get(name, {})] for name in named}
+    todo = {name: (named[name], missing) for name, missing in wanted.items() if missing}
+    with _book(keep) as write:
+        work = partial(_views, plan=detector.plan)
         results = pooled(work, list(todo.values()), workers, "scoring")
-        for name, result in zip(todo, results, strict=True):
+        for (name, (sample, missing)), result in zip(todo.items(), results, strict=True):
             if isinstance(result, str):
                 print(f"left out {name}: {result}")
                 continue
-            found[name] = [round(logit, 5) for logit in detector.score(result)]
-            write(name, named[name], found[name])
-    kept = {name: sample for name, sample in named.items() if name in found}
+            logits = [round(logit, 5) for logit in detector.score(result)]
+            new = zip((tier.name for tier in missing), logits, strict=True)
+            found[name] = found.get(name, {}) | dict(new)
+            write(name, sample, found[name])
+    return _table(named, found, tuple(tier.name for tier in tiers))
+
+
+def _table(named: dict[str, Sample], found: dict[str, Logits], tiers: tuple[str, ...]) -> Scores:
+    """The scores of the pictures that have all of these tiers."""
+    kept = {name: s for name, s in named.items() if found.get(name, {}).keys() >= set(tiers)}
+    logits = [[found[name][tier] for tier in tiers] for name in kept]
     return Scores(
-        logits=np.array([found[name] for name in kept]).reshape(-1, len(tiers)),
-        tiers=tuple(tier.name for tier in tiers),
+        logits=np.array(logits).reshape(-1, len(tiers)),
+        tiers=tiers,
         ai=np.array([s.ai for s in kept.values()], bool),
         generator=[s.generator for s in kept.values()],
         source=[s.source for s in kept.values()],
@@ -98,33 +114,40 @@ def names(samples: Sequence[Sample]) -> list[str]:
     raise DataError("A picture is listed twice.")
 
 
-def _kept(path: Path) -> tuple[tuple[Tier, ...], dict[str, list[float]]]:
-    """The tiers of a file of scores and the logits of the pictures in it, by name.
+def _kept(path: Path) -> dict[str, Logits]:
+    """The logits in a file of scores, by picture; of several rows of one the last counts.
 
-    A last row that a kill cut short is taken out of the file.
+    A last row that a kill cut short is taken out of the file, and columns that it lacks are added.
     """
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         text = file.read()
     header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
-    known = {tier.name: tier for tier in TIERS + FORMATS}
-    if tuple(header[: len(KNOWN)]) != KNOWN or not set(header[len(KNOWN) :]) <= set(known):
+    tiers = header[len(KNOWN) :]
+    if tuple(header[: len(KNOWN)]) != KNOWN or not set(tiers) <= set(DELIVERIES):
         raise DataError(f"{path} is no file of scores of these deliveries; name another.")
-    if not text.endswith("\n"):
-        rows = rows[:-1]
+    whole = rows if text.endswith("\n") else rows[:-1]
+    cells = [dict(zip(tiers, row[len(KNOWN) :], strict=True)) for row in whole]
+    if whole != rows or tiers != list(DELIVERIES):
         part = path.with_name(path.name + ".part")
         with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            csv.writer(file).writerows([header, *rows])
+            csv.writer(file).writerows(
+                [
+                    [*KNOWN, *DELIVERIES],
+                    *(
+                        [*row[: len(KNOWN)], *(logits.get(tier, "") for tier in DELIVERIES)]
+                        for row, logits in zip(whole, cells, strict=True)
+                    ),
+                ]
+            )
         part.replace(path)
-    return (
-        tuple(known[name] for name in header[len(KNOWN) :]),
-        {row[0]: [float(logit) for logit in row[len(KNOWN) :]] for row in rows},
-    )
+    return {
+        row[0]: {tier: float(logit) for tier, logit in logits.items() if logit}
+        for row, logits in zip(whole, cells, strict=True)
+    }
 
 
 @contextmanager
-def _book(
-    path: Path | None, tiers: tuple[Tier, ...]
-) -> Iterator[Callable[[str, Sample, list[float]], None]]:
+def _book(path: Path | None) -> Iterator[Callable[[str, Sample, Logits], None]]:
     """A writer of rows to the end of the file, if any; each is on its way to the disk at once."""
     if path is None:
         yield lambda name, sample, logits: None
@@ -133,16 +156,18 @@ def _book(
     with path.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         if not file.tell():
-            writer.writerow([*KNOWN, *(tier.name for tier in tiers)])
+            writer.writerow([*KNOWN, *DELIVERIES])
 
-        def write(name: str, s: Sample, logits: list[float]) -> None:
-            writer.writerow([name, int(s.ai), s.generator, s.source, s.content, *logits])
+        def write(name: str, s: Sample, logits: Logits) -> None:
+            known = [name, int(s.ai), s.generator, s.source, s.content]
+            writer.writerow([*known, *(logits.get(tier, "") for tier in DELIVERIES)])
             file.flush()
 
         yield write
 
 
-def _views(sample: Sample, plan: ViewPlan, tiers: tuple[Tier, ...]) -> list[Pixels] | str:
+def _views(work: tuple[Sample, Sequence[Tier]], plan: ViewPlan) -> list[Pixels] | str:
+    sample, tiers = work
     try:
         image, _ = load(sample)
     except PictureError as error:

@@ -8,8 +8,8 @@ it should be at most `AIM`.
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +23,12 @@ from tellsign_training.crops import CropPlan, crops_of
 from tellsign_training.data import DataError, Sample
 from tellsign_training.delivery import LOSSLESS, limited
 from tellsign_training.filefacts import FileFacts, facts_of
+from tellsign_training.memory import Known, remembered
 from tellsign_training.metrics import Labels
-from tellsign_training.pooled import pooled
 
 AIM = 0.55
 FOLDS = 5
+AS_STORED, AS_NETWORK = "as stored", "as a network gets them"
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -53,23 +54,34 @@ class Probe:
         )
 
 
-def probe(samples: Sequence[Sample], deliver: Deliver | None = None, workers: int = 1) -> Probe:
-    """The probe of the files as stored or, with `deliver`, as that makes them.
+def probes(samples: Sequence[Sample], memory: Path, workers: int) -> dict[str, Probe | str]:
+    """The probe of the files as stored and as a network gets them, or why there is none.
 
-    Unreadable pictures are left out.
+    The facts are kept in `memory`; see memory.py.
+    """
+    paths = [sample.path for sample in samples]
+    known = remembered(_facts, paths, memory, workers, "reading file facts")
+    return {
+        name: tried(samples, [_revived(one[name]) for one in known])
+        for name in (AS_NETWORK, AS_STORED)
+    }
+
+
+def tried(samples: Sequence[Sample], facts: Sequence[FileFacts | None]) -> Probe | str:
+    """The probe of the pictures that could be read, or why there is none."""
+    both = [(sample, file) for sample, file in zip(samples, facts, strict=True) if file]
+    try:
+        return probe_of([sample for sample, _ in both], [file for _, file in both])
+    except DataError as error:
+        return str(error)
+
+
+def probe_of(samples: Sequence[Sample], facts: Sequence[FileFacts]) -> Probe:
+    """The probe, with the facts of the samples' files at hand.
 
     Raises:
         DataError: fewer than two sources of a class.
     """
-    numbered = list(enumerate(samples))
-    results = pooled(partial(_facts, deliver=deliver), numbered, workers, "reading file facts")
-    facts = list(results)
-    kept = [(s, f) for s, f in zip(samples, facts, strict=True) if f]
-    return probe_of([s for s, _ in kept], [f for _, f in kept])
-
-
-def probe_of(samples: Sequence[Sample], facts: Sequence[FileFacts]) -> Probe:
-    """As `probe`, with the facts of the samples' files at hand."""
     columns = _columns(facts)
     ai = np.array([s.ai for s in samples], np.bool_)
     sources = np.array([s.source or s.path.stem for s in samples])
@@ -91,24 +103,35 @@ def as_network(image: Image.Image, lossless: bool, rng: np.random.Generator) -> 
     return buffer.getvalue()
 
 
-def delivered(picture: Picture, deliver: Deliver, index: int) -> FileFacts | None:
+def delivered(picture: Picture, deliver: Deliver, seed: int) -> FileFacts | None:
     """The facts of what arrives; None if nothing is in it."""
     image = limited(Image.fromarray(picture.pixels), 1600)
-    data = deliver(image, picture.format in LOSSLESS, np.random.default_rng((0, index)))
+    data = deliver(image, picture.format in LOSSLESS, np.random.default_rng((0, seed)))
     try:
         return facts_of(data, decode(data))
     except PictureError:
         return None
 
 
-def _facts(numbered: tuple[int, Sample], deliver: Deliver | None) -> FileFacts | None:
-    index, sample = numbered
-    data = sample.path.read_bytes()
+def _facts(path: Path) -> Known:
+    """The facts of a file as they are kept, null where it can't be read."""
     try:
+        data = path.read_bytes()
         picture = decode(data)
-    except PictureError:
+    except (OSError, PictureError):
+        return {AS_STORED: None, AS_NETWORK: None}
+    # Seeded by its bytes, a picture arrives in the same way whatever is measured beside it.
+    arrived = delivered(picture, as_network, int(picture.sha256[:8], 16))
+    return {
+        AS_STORED: asdict(facts_of(data, picture)),
+        AS_NETWORK: asdict(arrived) if arrived else None,
+    }
+
+
+def _revived(known: Known | None) -> FileFacts | None:
+    if known is None:
         return None
-    return delivered(picture, deliver, index) if deliver else facts_of(data, picture)
+    return FileFacts(**{**known, "luma": tuple(known["luma"]), "chroma": tuple(known["chroma"])})
 
 
 def _columns(facts: Sequence[FileFacts]) -> dict[str, Array]:

@@ -1,6 +1,5 @@
 """Stores of crops, opened for training, and the batches that are drawn from them."""
 
-import csv
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tellsign_training.crops import read_rows
 from tellsign_training.data import source_weights
 from tellsign_training.teacher import TOKENS, VECTOR
 
@@ -22,7 +22,8 @@ class Store:
     """A store of crops (see crops.py), with what teachers say of them where there is any.
 
     In a `paired` store the second half holds the originals of the first (see aligned.py). `masks`
-    is 1 where a pixel is generated.
+    is 1 where a pixel is generated. `taught` tells where there are `vector` and `tokens`; `logits`
+    are NaN where there is none.
     """
 
     crops: npt.NDArray[np.uint8]
@@ -40,8 +41,7 @@ class Store:
 def open_store(path: Path) -> Store:
     """The store in a folder, its arrays mapped into memory."""
     crops = np.load(path / "crops.npy", mmap_mode="r")
-    with (path / "rows.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path)
     certain = np.array([1.0 if row["certain"] == "1" else 0.5 for row in rows])
     paths = [row["path"] for row in rows]
     half = len(paths) // 2
@@ -82,7 +82,10 @@ class Batches:
             self.chance.append(w / w.sum())
 
     def __call__(self, rng: np.random.Generator) -> Batch:
-        """`x` uint8 [n, S, S, 3], `y` float [n], `taught` bool [n], and the teachers' words."""
+        """`x` uint8 [n, S, S, 3], `y` float [n], `taught` bool [n], and the teachers' words.
+
+        `logits`, float [n], are NaN where there is none.
+        """
         counts = rng.multinomial(self.batch, self.shares)
         parts = [
             self._draw(s, c, int(n), rng)
@@ -106,8 +109,10 @@ class Batches:
         known = {
             "vector": _known(store.vector, rows, turns, taught, (VECTOR,)),
             "tokens": _known(store.tokens, rows, turns, taught, (7, 7, TOKENS)),
-            "logits": _known(store.logits, rows, turns, taught, ()),
         }
+        logits = np.full(len(rows), np.nan, np.float32)
+        if store.logits is not None:
+            logits[:] = store.logits[rows, turns]
         flip = torch.from_numpy(mirrored)
         x = torch.from_numpy(store.crops[rows, turns])
         ai = torch.from_numpy(store.ai[rows])
@@ -119,6 +124,7 @@ class Batches:
             "y": ai.float(),
             "mask": _mirrored(mask, flip),
             "taught": torch.from_numpy(taught),
+            "logits": torch.from_numpy(logits),
             **known,
             "tokens": _mirrored(known["tokens"], flip),
         }

@@ -1,18 +1,22 @@
-"""Features of a frozen CLIP image tower on a store of crops, for a small network to learn from.
+"""What frozen networks say of a store of crops, for a small network to learn from.
 
-The middle blocks keep the traces of generation that the last ones have thrown away, so the tower is
-cut after block 8. What the student gets is whitened: the fine directions of small variance, where
-those traces lie, weigh as much as the coarse ones of content.
+Of a trained detector these are its logits. Of a CLIP image tower they are features. Its middle
+blocks keep the traces of generation that the last ones have thrown away, so the tower is cut after
+block 8. What the student gets is whitened: the fine directions of small variance, where those
+traces lie, weigh as much as the coarse ones of content.
 
     store/teacher/projection.npz   means and whitened directions of `vector` and `tokens`
     store/teacher/vector.npy       float16 [pictures, passes, 256]: class tokens of blocks 4, 6
                                    and 8, and the mean patch token of block 8
     store/teacher/tokens.npy       float16 [pictures, passes, 7, 7, 96]: patch tokens of block 8,
                                    pooled 2x2
-    store/teacher/done.npy         bool [pictures, passes]
+    store/teacher/done.npy         bool [pictures, passes]: where there are `vector` and `tokens`
+    store/teacher/logits.npy       float32 [pictures, passes], NaN where there is none yet
+    store/teacher/logits.json      the id and digest of the model that the logits are of
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,10 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
+from tellsign.engines.torch import TorchEngine
 from tellsign.models.architectures import ClipTower
+from tellsign.models.folder import ModelError, ModelFolder
+from tellsign_training.crops import array
 from tellsign_training.frozen import Array, compiled
 
 Pixels = npt.NDArray[np.uint8]
@@ -84,6 +91,22 @@ def whitening(samples: Array, components: int) -> tuple[Array, Array]:
     return mean, directions.numpy().astype(np.float32)
 
 
+def turns(text: str, store: Path) -> list[int]:
+    """The passes of a store that a list such as `3,0` names.
+
+    Raises:
+        ValueError: the store has no such pass.
+        OSError: there is no store.
+    """
+    known = [str(turn) for turn in range(np.load(store / "crops.npy", mmap_mode="r").shape[1])]
+    chosen = [turn.strip() for turn in text.split(",")]
+    if unknown := set(chosen) - set(known):
+        raise ValueError(
+            f"{store} has no pass {', '.join(sorted(unknown))}; it has {', '.join(known)}."
+        )
+    return [int(turn) for turn in chosen]
+
+
 def teach(store: Path, extract: Extract, passes: list[int], batch: int = 64) -> None:
     """Write the features of these passes of a store, going on with what an earlier call left.
 
@@ -97,19 +120,66 @@ def teach(store: Path, extract: Extract, passes: list[int], batch: int = 64) -> 
         _fit_projection(out, crops, np.flatnonzero(packed), extract, batch)
     p = np.load(out / "projection.npz")
     shape = crops.shape[:2]
-    fresh = not (out / "done.npy").exists()
-    mode = "w+" if fresh else "r+"
-    vector = open_memmap(out / "vector.npy", mode, np.float16, (*shape, VECTOR))
-    tokens = open_memmap(out / "tokens.npy", mode, np.float16, (*shape, 7, 7, TOKENS))
-    done = open_memmap(out / "done.npy", mode, np.bool_, shape)
+    vector = array(out / "vector.npy", np.float16, (*shape, VECTOR))
+    tokens = array(out / "tokens.npy", np.float16, (*shape, 7, 7, TOKENS))
+    done = array(out / "done.npy", np.bool_, shape)
     for turn in passes:
-        todo = np.flatnonzero(packed & ~done[:, turn])
-        for start in track(range(0, len(todo), batch), f"teacher, pass {turn}"):
-            rows = todo[start : start + batch]
+        for rows in _batches(packed & ~done[:, turn], batch, f"teacher, pass {turn}"):
             v, t = extract(crops[rows, turn])
             vector[rows, turn] = (v - p["vector_mean"]) @ p["vector"]
             tokens[rows, turn] = ((t - p["tokens_mean"]) @ p["tokens"]).reshape(-1, 7, 7, TOKENS)
             done[rows, turn] = True
+
+
+def teach_logits(store: Path, model: ModelFolder, passes: list[int], batch: int = 64) -> None:
+    """Write a model's logits of these passes of a store, going on with what an earlier call left.
+
+    Raises:
+        ModelError: the model reads crops of another size, or the store has another one's logits.
+    """
+    crops = np.load(store / "crops.npy", mmap_mode="r")
+    packed = np.load(store / "done.npy")
+    size = crops.shape[2]
+    if model.plan.size != size:
+        raise ModelError(
+            f"The model {model.id} reads crops of {model.plan.size} pixels, those of {store} have "
+            f"{size}: pack a store by a recipe of its size, or take another model."
+        )
+    logits = _logits(store / "teacher", crops.shape[:2], model)
+    engine = TorchEngine(model.network(), model.mean, model.std, "auto")
+    for turn in passes:
+        todo = packed & np.isnan(logits[:, turn])
+        for rows in _batches(todo, batch, f"{model.id}, pass {turn}"):
+            logits[rows, turn] = engine.logits(crops[rows, turn])
+
+
+def _logits(
+    out: Path, shape: tuple[int, ...], model: ModelFolder
+) -> np.memmap[Any, np.dtype[np.float32]]:
+    """The logits of a store, as an earlier call of the same model left them."""
+    out.mkdir(exist_ok=True)
+    file, owner = out / "logits.npy", out / "logits.json"
+    mine = {"id": model.id, "digest": model.digest}
+    if file.exists() and np.load(file, mmap_mode="r").shape == shape:
+        found = json.loads(owner.read_text("utf-8"))
+        if found != mine:
+            raise ModelError(
+                f"{file} holds the logits of {found['id']} ({found['digest'][:15]}), not of this "
+                f"{model.id} ({model.digest[:15]}): delete it to take another teacher."
+            )
+    else:
+        owner.write_text(json.dumps(mine), "utf-8")
+        np.save(file, np.full(shape, np.nan, np.float32))
+    return open_memmap(file, "r+")
+
+
+def _batches(
+    todo: npt.NDArray[np.bool_], batch: int, title: str
+) -> Iterator[npt.NDArray[np.int64]]:
+    """The rows that are still to do, some at a time."""
+    rows = np.flatnonzero(todo)
+    for start in track(range(0, len(rows), batch), title):
+        yield rows[start : start + batch]
 
 
 def _fit_projection(
