@@ -117,7 +117,13 @@ export class Checker {
 	 * @returns {Done}
 	 */
 	#done(verdict) {
-		return { status: "done", mark: verdict.verdict, verdict, model: this.connection.model?.title ?? verdict.model.id };
+		return {
+			status: "done",
+			mark: verdict.verdict,
+			declares: verdict.evidence.some(marksAi),
+			verdict,
+			model: this.connection.model?.title ?? verdict.model.id,
+		};
 	}
 
 	/**
@@ -156,6 +162,14 @@ export class Checker {
  */
 function markOf({ verdict }, { sensitivity }) {
 	return verdict === "unsure" && sensitivity === "strong" ? "none" : verdict;
+}
+
+/**
+ * Content Credentials that were made for other bytes, or whose signature is broken, may be copied from another picture.
+ * @param {Evidence} entry
+ */
+function marksAi({ declares_ai, details }) {
+	return declares_ai && details.intact !== false;
 }
 
 /** @param {Pick<Source, "tabId" | "frameId">} source */

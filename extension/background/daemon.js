@@ -3,8 +3,10 @@
 import { FIRST_PORT, PORT_COUNT } from "../shared/settings.js";
 
 const USUAL = Array.from({ length: PORT_COUNT }, (_, index) => `http://127.0.0.1:${FIRST_PORT + index}`);
-const HEALTH_TIMEOUT = 1500;
-const CALL_TIMEOUT = 60_000;
+/** A machine that does too much at once answers late; where nothing listens, the refusal comes at once. */
+const HEALTH_TIMEOUT = 5000;
+/** The daemon keeps to 20 seconds; Chrome ends a worker whose fetch takes more than 30. */
+const CALL_TIMEOUT = 25_000;
 
 export class DaemonError extends Error {
 	/**
@@ -36,15 +38,19 @@ export async function isTellsign(address) {
 }
 
 /**
- * The first address that answers. All are asked at once: a refused connection takes two seconds on Windows.
+ * The first address that answers. The usual ones are asked at once: a refused connection takes two seconds on Windows.
  * @param {string} fixed  the only one to ask; empty: the remembered one, then the usual ports
  * @param {string} remembered
  * @returns {Promise<string | null>}
  */
 export async function discover(fixed, remembered) {
-	const candidates = fixed ? [fixed] : [...new Set([remembered, ...USUAL])].filter(Boolean);
-	const answers = await Promise.all(candidates.map(isTellsign));
-	return candidates.find((_, index) => answers[index]) ?? null;
+	const likely = fixed || remembered;
+	if (likely && (await isTellsign(likely))) {
+		return likely;
+	}
+
+	const answers = fixed ? [] : await Promise.all(USUAL.map(isTellsign));
+	return USUAL.find((_, index) => answers[index]) ?? null;
 }
 
 /**
@@ -79,13 +85,26 @@ export async function call({ address, token }, path, init = {}) {
 
 /**
  * @param {Pairing} pairing
+ * @param {string} path
+ * @param {RequestInit} [init]
+ */
+async function callForJson(pairing, path, init) {
+	const response = await call(pairing, path, init);
+	try {
+		return await response.json();
+	} catch (error) {
+		throw new DaemonError("unreachable", String(error));
+	}
+}
+
+/**
+ * @param {Pairing} pairing
  * @param {Blob} bytes
  * @param {Priority} priority
  * @returns {Promise<Verdict>}
  */
 export async function check(pairing, bytes, priority) {
-	const response = await call(pairing, `/v1/check?priority=${priority}`, { method: "POST", body: bytes });
-	return response.json();
+	return callForJson(pairing, `/v1/check?priority=${priority}`, { method: "POST", body: bytes });
 }
 
 /**
@@ -94,8 +113,7 @@ export async function check(pairing, bytes, priority) {
  * @returns {Promise<Explanation>}
  */
 export async function explain(pairing, bytes) {
-	const response = await call(pairing, "/v1/explain?method=gradcam", { method: "POST", body: bytes });
-	return response.json();
+	return callForJson(pairing, "/v1/explain?method=gradcam", { method: "POST", body: bytes });
 }
 
 /**
@@ -103,8 +121,7 @@ export async function explain(pairing, bytes) {
  * @returns {Promise<ModelState>}
  */
 export async function model(pairing) {
-	const response = await call(pairing, "/v1/model");
-	return response.json();
+	return callForJson(pairing, "/v1/model");
 }
 
 /**
@@ -114,10 +131,10 @@ export async function model(pairing) {
  */
 export async function pair(address, code) {
 	const name = /Firefox\//.test(navigator.userAgent) ? "Firefox" : "Chromium";
-	const response = await call({ address, token: "" }, "/v1/pair", {
+	const { token } = await callForJson({ address, token: "" }, "/v1/pair", {
 		method: "POST",
 		headers: { "Content-Type": "application/json" },
 		body: JSON.stringify({ code, name }),
 	});
-	return (await response.json()).token;
+	return token;
 }

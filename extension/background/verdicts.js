@@ -35,9 +35,9 @@ export class VerdictCache {
 	 * @param {string} key
 	 * @param {Verdict} verdict
 	 */
-	async set(key, { verdict, probability, reason, model }) {
+	async set(key, { verdict, probability, reason, model, evidence }) {
 		await this.#load(model.digest);
-		this.#verdicts.set(key, { verdict, probability, reason, model });
+		this.#verdicts.set(key, { verdict, probability, reason, model, evidence });
 		if (this.#verdicts.size > LIMIT) {
 			const [oldest] = this.#verdicts.keys();
 			this.#verdicts.delete(oldest);

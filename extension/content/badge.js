@@ -14,6 +14,9 @@ const drawSpark = () => {
 	return svg;
 };
 
+/** The file's own word, a mark apart from the detector's. */
+const buildDeclared = () => build("span", "declared", translate("declaresAi"));
+
 /** One badge on one picture; when it is pointed at, focused or pressed, the reason and the heatmap. */
 class Badge {
 	/** @type {HTMLButtonElement} */
@@ -40,11 +43,14 @@ class Badge {
 		this.picture = picture;
 		this.url = url;
 		this.answer = answer;
-		const { probability } = answer.verdict;
-		this.label = build("span", "", translate(answer.mark, percent(probability)));
-		this.element = /** @type {HTMLButtonElement} */ (build("button", `badge ${answer.mark}`, drawSpark(), this.label));
+		const { mark, declares } = answer;
+		const figure = percent(answer.verdict.probability);
+		this.label = build("span", "", mark === "none" ? "" : translate(mark, figure));
+		const parts = [...(mark === "none" ? [] : [drawSpark(), this.label]), ...(declares ? [buildDeclared()] : [])];
+		this.element = /** @type {HTMLButtonElement} */ (build("button", `badge ${mark}`, ...parts));
 		this.element.type = "button";
-		this.element.setAttribute("aria-label", translate(`${answer.mark}Label`, percent(probability)));
+		const labels = [mark === "none" ? "" : translate(`${mark}Label`, figure), declares ? translate("declaresAiLabel") : ""];
+		this.element.setAttribute("aria-label", labels.filter(Boolean).join(" "));
 		this.element.setAttribute("aria-expanded", "false");
 		this.#card = buildAnswer("card", answer);
 		this.#listen();
@@ -67,7 +73,8 @@ class Badge {
 	/** @param {Box} box  of the picture, in the viewport */
 	place(box) {
 		const { mark, verdict } = this.answer;
-		const text = translate(box.width < NARROW ? `${mark}Short` : mark, percent(verdict.probability));
+		const narrow = box.width < (this.answer.declares ? 2 : 1) * NARROW;
+		const text = mark === "none" ? "" : translate(narrow ? `${mark}Short` : mark, percent(verdict.probability));
 		if (this.label.textContent !== text) {
 			this.label.textContent = text;
 		}
@@ -90,6 +97,7 @@ class Badge {
 		return {
 			url: this.url,
 			mark: this.answer.mark,
+			declares: this.answer.declares,
 			text: this.label.textContent ?? "",
 			visible: !this.element.hidden,
 			rect: box(this.element),
@@ -142,7 +150,9 @@ class Badge {
 		this.#overlay.add(this.#card);
 		this.#drawHeatmap();
 		this.place(this.picture.getBoundingClientRect());
-		this.#explaining ??= this.#explain();
+		if (this.answer.mark !== "none") {
+			this.#explaining ??= this.#explain();
+		}
 	}
 
 	#close() {

@@ -20,12 +20,12 @@ const describe = (answer) => {
 };
 
 /**
- * @param {"card" | "panel"} place  a card hangs on a badge, which says the headline already
+ * @param {"card" | "panel"} place  a card hangs on a badge, which says the headline already if there is a sign
  * @param {CheckAnswer} answer
  */
 const buildAnswer = (place, answer) => {
 	const { kind, head, reason, foot, probability } = describe(answer);
-	const parts = place === "panel" ? [build("div", "head", head)] : [];
+	const parts = place === "panel" || (answer.status === "done" && answer.mark === "none") ? [build("div", "head", head)] : [];
 	if (probability !== null) {
 		const level = document.createElement("i");
 		level.style.width = `${percent(probability)}%`;
@@ -33,6 +33,10 @@ const buildAnswer = (place, answer) => {
 	}
 
 	parts.push(build("div", "reason", reason));
+	if (answer.status === "done") {
+		parts.push(buildEvidence(answer.verdict.evidence));
+	}
+
 	if (foot) {
 		parts.push(build("div", "foot", foot));
 	}

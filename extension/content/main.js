@@ -58,9 +58,10 @@ async function check(picture, url, priority) {
 function draw(picture, url, answer) {
 	const drawn = marks.get(picture)?.answer;
 	const same = drawn?.mark === answer.mark
+		&& drawn.declares === answer.declares
 		&& drawn.verdict.probability === answer.verdict.probability
 		&& drawn.verdict.model.digest === answer.verdict.model.digest;
-	if (answer.mark === "none") {
+	if (answer.mark === "none" && !answer.declares) {
 		marks.delete(picture);
 	} else if (!same) {
 		marks.set(picture, url, answer);

@@ -44,6 +44,16 @@ const STYLE = `
 .badge:hover, .badge[aria-expanded="true"] { background: #8f0d16; }
 .badge.unsure { background: #ffb81f; border-color: #402c00; color: #261a00; }
 .badge.unsure:hover, .badge.unsure[aria-expanded="true"] { background: #ffa600; }
+.badge.none { padding: 0; }
+.declared {
+	margin: -3px -10px -3px 2px;
+	padding: 3px 10px;
+	border-radius: 999px;
+	background: #0b5c73;
+	color: #fff;
+}
+.declared:first-child { margin: 0; }
+.badge:dir(rtl) .declared:not(:first-child) { margin: -3px 2px -3px -10px; }
 .badge:focus-visible, .panel button:focus-visible { outline: 3px solid #1a73e8; outline-offset: 2px; }
 
 .heat { position: absolute; overflow: hidden; pointer-events: none; background: rgb(8 8 20 / 38%); animation: appear .18s; }
@@ -69,6 +79,20 @@ const STYLE = `
 .meter i { display: block; height: 100%; background: #b3121d; }
 .unsure .meter i { background: #ffb81f; }
 .none .meter i { background: #85858f; }
+.says { margin-top: 9px; padding-top: 8px; border-top: 1px solid rgb(127 127 127 / 28%); font-weight: 400; }
+.says.silent { font-size: 12px; color: #5c5c66; }
+.says .title { font-size: 11.5px; color: #5c5c66; }
+.says ul { margin: 2px 0 0; padding: 0; list-style: none; }
+.says li + li { margin-top: 6px; }
+.says .declares .headline { font-weight: 650; color: #0b5c73; }
+.says .more { font-size: 12px; overflow-wrap: anywhere; }
+.card .more {
+	display: -webkit-box;
+	overflow: hidden;
+	-webkit-box-orient: vertical;
+	-webkit-line-clamp: 3;
+}
+.panel .says { max-height: 260px; overflow-y: auto; }
 .foot { margin-top: 6px; font-size: 11.5px; font-weight: 400; color: #5c5c66; }
 .close {
 	position: absolute;
@@ -94,7 +118,8 @@ const STYLE = `
 	.unsure .head { color: #ffc95c; }
 	.meter { background: #45454f; }
 	.suspected .meter i { background: #ff5a63; }
-	.foot { color: #b4b4bf; }
+	.foot, .says.silent, .says .title { color: #b4b4bf; }
+	.says .declares .headline { color: #6fd3ee; }
 }
 
 @media (prefers-reduced-motion: reduce) {

@@ -10,6 +10,17 @@
  * @property {number} probability
  * @property {string} reason
  * @property {{id: string, digest: string}} model
+ * @property {Evidence[]} evidence
+ *
+ * What the file says of itself; its details differ by the kind.
+ * @typedef {"content_credentials" | "iptc" | "generator_parameters" | "watermark" | "capture"} EvidenceKind
+ * @typedef {object} Evidence
+ * @property {EvidenceKind} kind
+ * @property {boolean} declares_ai
+ * @property {boolean | null} valid
+ * @property {boolean | null} trusted
+ * @property {string} summary
+ * @property {Record<string, any>} details
  *
  * @typedef {object} ModelInfo
  * @property {string} id
@@ -59,7 +70,8 @@
 
 /**
  * The answer about one picture. `mark` is what to draw: the verdict seen through the person's sensitivity setting.
- * @typedef {{status: "done", mark: Finding, verdict: Verdict, model: string}} Done
+ * `declares`: the file declares AI, whatever the detector says.
+ * @typedef {{status: "done", mark: Finding, declares: boolean, verdict: Verdict, model: string}} Done
  * @typedef {{status: "error", code: string, message: string}} Failure
  * @typedef {{status: "off" | "unpaired" | "starting" | "failed" | "disabled" | "dropped"}} NotNow
  * @typedef {Done | Failure | NotNow} CheckAnswer
@@ -96,6 +108,7 @@
  * @typedef {object} ShownMark
  * @property {string} url
  * @property {Finding} mark
+ * @property {boolean} declares
  * @property {string} text
  * @property {boolean} visible
  * @property {{x: number, y: number, width: number, height: number}} rect  of the badge, in the viewport

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PUBLIC_NAME } from "./helpers/browser.js";
-import { until } from "./helpers/daemon.js";
+import { declaringAi, until } from "./helpers/daemon.js";
 import { fileOf, filesOf, inBothBrowsers } from "./helpers/setting.js";
 import { Site } from "./helpers/site.js";
 
 const RED = [179, 18, 29];
+const PETROL = [11, 92, 115];
 
 /** @param {PageState} state */
 const marked = (state) => state.marks.map(fileOf).sort();
@@ -154,6 +155,46 @@ inBothBrowsers("marks", (setting) => {
 			return state.marks.filter(({ visible }) => visible).length === 1 ? state : null;
 		});
 		assert.ok(marks.length < 6, "the small one is not even asked about");
+		await page.close();
+	});
+
+	test("a file that declares AI has a mark of its own, whatever the detector says", async () => {
+		const { browser, daemon, token, samples, suspected } = setting;
+		const plain = samples.find(({ verdict }) => verdict.verdict === "none") ?? assert.fail();
+		const declaring = await Promise.all([plain, suspected[0]].map(async ({ file, bytes }) => {
+			const changed = declaringAi(bytes);
+			return { file, bytes: changed, verdict: await daemon.check(token, changed) };
+		}));
+		const site = await Site.start(declaring);
+		try {
+			const { page, complaints } = await browser.open(site.url("plain", declaring));
+			const { marks } = await browser.untilState("both marks", page, (now) => now.marks.length === 2);
+			assert.ok(marks.every(({ declares }) => declares));
+			const own = marks.find((mark) => fileOf(mark) === plain.file) ?? assert.fail();
+			assert.equal(own.mark, "none");
+			assert.equal(own.text, "", "the detector's own word is not on the badge");
+			await page.mouse.move(own.rect.x + own.rect.width / 2, own.rect.y + own.rect.height / 2);
+			const opened = await browser.untilState("the card", page, (now) => now.marks.some(({ card }) => card));
+			const { card } = opened.marks.find((mark) => mark.card) ?? assert.fail();
+			assert.match(card ?? "", /No sign of AI found.*The file says of itself:.*IPTC data, unsigned: AI/s);
+			const picture = await browser.screenshot(page, "declared");
+			assert.ok(isLike(await browser.pixel(picture, own.rect.x + 5, own.rect.y + own.rect.height / 2), PETROL));
+			assert.deepEqual(complaints, []);
+			await page.close();
+		} finally {
+			site.stop();
+		}
+	});
+
+	test("a file that says nothing of itself is told to mean nothing", async () => {
+		const { browser, site, samples } = setting;
+		const [{ file }] = samples.filter(({ verdict }) => verdict.evidence.length === 0);
+		const address = site.url("plain", []);
+		const { page } = await browser.open(address);
+		const url = `${site.address}/pictures/${file}`;
+		await browser.ask({ type: "check-image", url, tabId: await browser.tabId(address), frameId: 0 });
+		const { panel } = await browser.untilState("the answer", page, (now) => now.panel?.includes("The file says nothing"));
+		assert.match(panel ?? "", /That means nothing: metadata is easily stripped\./);
 		await page.close();
 	});
 

@@ -193,6 +193,20 @@ async function installLenientModel(folder) {
  */
 
 /**
+ * A JPEG whose XMP says that AI made it.
+ * @param {Buffer<ArrayBuffer>} jpeg
+ */
+export function declaringAi(jpeg) {
+	const xmp = Buffer.from(`http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
+		xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description
+		xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" Iptc4xmpExt:DigitalSourceType=
+		"http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"/></rdf:RDF></x:xmpmeta>`, "latin1");
+	const head = Buffer.from([0xff, 0xe1, 0, 0]);
+	head.writeUInt16BE(xmp.length + 2, 2);
+	return Buffer.concat([jpeg.subarray(0, 2), head, xmp, jpeg.subarray(2)]);
+}
+
+/**
  * The sample pictures of `tellsign demo`, with the daemon's own word about each.
  * @param {Daemon} daemon
  * @param {string} token
