@@ -8,7 +8,7 @@ from tellsign.views import canonical, whole
 from tellsign_training import commands_fit
 from tellsign_training.augment import Augmentation
 from tellsign_training.crops import CropPlan, crops_of, pack, read_rows
-from tellsign_training.data import Sample, read_manifest
+from tellsign_training.data import DataError, Sample, read_manifest
 from tellsign_training.delivery import random_delivery
 from tellsign_training.stores import open_store
 from tests.conftest import saved, scene
@@ -64,6 +64,11 @@ def test_packing_goes_on_where_it_was_stopped(manifest: Path, tmp_path: Path) ->
     after = np.load(tmp_path / "crops.npy")
     assert (after[1:] == before[1:]).all()
     assert (after[0] == 7).all()
+    for other in (replace(plan, seed=1), replace(plan, augment=ALWAYS)):
+        with pytest.raises(DataError, match=r"seed|augment"):
+            pack(samples, tmp_path, other, 2)
+    with pytest.raises(DataError, match="pictures"):
+        pack(samples[1:], tmp_path, plan, 2)
 
 
 def test_only_what_is_trained_on_is_augmented(

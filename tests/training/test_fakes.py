@@ -28,16 +28,17 @@ def networks(tmp_path: Path) -> Path:
 
 
 def test_every_network_draws_a_picture_of_any_size_anew(networks: Path) -> None:
-    found = redraws(networks, [networks / "enlarges.param"], 2)
-    assert list(found) == ["taef2", "enlarges"]
+    found = redraws(networks, [networks / "enlarges.param"], 2, (4, 8))
+    assert list(found) == ["taef2", "enlarges-by4", "enlarges-by8"]
     pictures = np.stack([np.asarray(scene(91, 70, seed)) for seed in (1, 2)])
     for redraw in found.values():
         drawn = redraw(pictures)
         assert drawn.shape == pictures.shape
         assert drawn.dtype == np.uint8
         assert (drawn != pictures).any(axis=(1, 2, 3)).all()
-    enlarged = found["enlarges"](pictures).astype(int)
-    assert abs(enlarged.mean((1, 2)) - pictures.mean((1, 2))).max() < 2  # still the same picture
+    for name in ("enlarges-by4", "enlarges-by8"):
+        enlarged = found[name](pictures).astype(int)
+        assert abs(enlarged.mean((1, 2)) - pictures.mean((1, 2))).max() < 4  # the same picture
 
     with pytest.raises(OSError, match=r"none\.param"):
         redraws(networks, [networks / "none.param"], 2)

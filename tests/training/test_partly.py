@@ -1,3 +1,4 @@
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -119,6 +120,7 @@ def test_a_third_of_each_kind_is_read_as_a_store(store: Path) -> None:
 def test_it_goes_on_where_it_was_stopped(
     samples: list[Sample], store: Path, tmp_path: Path
 ) -> None:
+    shutil.copy(store / "plan.json", tmp_path)
     names = ("crops", "masks", "done")
     whole = {name: np.load(store / f"{name}.npy") for name in names}
     done = np.flatnonzero(whole["done"])

@@ -16,7 +16,7 @@ from rich.progress import track
 
 from tellsign.picture import PictureError
 from tellsign.views import Pixels
-from tellsign_training.crops import CropPlan, array, crops_of, write_rows
+from tellsign_training.crops import CropPlan, array, claim, crops_of, write_rows
 from tellsign_training.data import Sample, load, source_weights
 from tellsign_training.delivery import limited
 from tellsign_training.fakes import Redraw, mixed
@@ -42,13 +42,16 @@ def pack_pairs(
     The networks of `redraws` take turns; each names the source of its fakes. A share `mix` of the
     fakes is blended with its originals. Goes on with the pictures that an earlier call of the same
     plan has drawn.
+
+    Raises:
+        DataError: the store is of another call.
     """
     real = [s for s in samples if not s.ai]
     weight = source_weights([s.source for s in real])
     rng = np.random.default_rng((plan.seed, count))
     tries = min(len(real), round(count * 1.25))  # some are smaller than a region
     chosen = [real[i] for i in rng.choice(len(real), tries, False, weight / weight.sum())]
-    store.mkdir(parents=True, exist_ok=True)
+    claim(store, samples, plan, pairs=count, networks=list(redraws), mix=mix)
     cut = partial(_region, seed=plan.seed)
     regions = pooled(cut, [*enumerate(chosen)], workers, "cutting regions")
     pairs = [(s, r) for s, r in zip(chosen, regions, strict=True) if r is not None][:count]

@@ -62,6 +62,10 @@ def align_command(
         list[Path] | None,
         typer.Option(help="A Real-ESRGAN network (ncnn's .param, its .bin beside it); repeatable."),
     ] = None,
+    shrink: Annotated[
+        list[int] | None,
+        typer.Option(help="How much smaller a picture is before that; repeatable, 4 if none."),
+    ] = None,
     split: str = "train",
     count: Annotated[int, typer.Option(help="Pairs of a picture and what is drawn anew.")] = 2000,
     mix: Annotated[float, typer.Option(help="Share of fakes blended with their originals.")] = 0.0,
@@ -72,15 +76,15 @@ def align_command(
     The autoencoder and the upscalers take turns.
     """
     from tellsign_training.aligned import pack_pairs
-    from tellsign_training.fakes import redraws
+    from tellsign_training.fakes import SCALE, redraws
 
     plan = CropPlan(4, _recipe(recipe).views, seed)
     try:
         samples = read(data, split)
-        networks = redraws(autoencoder, upscaler or [], WORKERS)
+        networks = redraws(autoencoder, upscaler or [], WORKERS, shrink or (SCALE,))
+        pack_pairs(samples, networks, count, out, plan, WORKERS, mix)
     except (DataError, OSError) as error:
         stop(str(error))
-    pack_pairs(samples, networks, count, out, plan, WORKERS, mix)
 
 
 def teach_command(

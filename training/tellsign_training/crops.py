@@ -6,11 +6,14 @@ one file that a training maps into memory. Packing resumes where it was stopped.
     store/crops.npy   uint8 [pictures, passes, size, size, 3]
     store/done.npy    bool [pictures]: packed (an unreadable picture stays False)
     store/rows.csv    source, label, certainty and path of each picture
+    store/plan.json   what it is made of and how; another call with something else is refused
 """
 
 import csv
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from PIL import Image
 from tellsign.picture import PictureError
 from tellsign.views import ViewPlan, canonical, whole
 from tellsign_training.augment import Augmentation, augmented, with_patches
-from tellsign_training.data import Sample, load
+from tellsign_training.data import DataError, Sample, load
 from tellsign_training.delivery import LOSSLESS, limited, random_delivery, with_history
 from tellsign_training.pooled import pooled
 
@@ -41,8 +44,12 @@ class CropPlan:
 
 
 def pack(samples: Sequence[Sample], store: Path, plan: CropPlan, workers: int) -> None:
-    """Write the store for these samples, going on with what an earlier call left."""
-    store.mkdir(parents=True, exist_ok=True)
+    """Write the store for these samples, going on with what an earlier call left.
+
+    Raises:
+        DataError: what was left is of other pictures or another plan.
+    """
+    claim(store, samples, plan)
     size = plan.view.size
     shape = (len(samples), plan.passes, size, size, 3)
     crops = array(store / "crops.npy", np.uint8, shape)
@@ -58,6 +65,28 @@ def pack(samples: Sequence[Sample], store: Path, plan: CropPlan, workers: int) -
         done[i] = True
     crops.flush()
     done.flush()
+
+
+def claim(store: Path, samples: Sequence[Sample], plan: CropPlan, **made: Any) -> None:
+    """Make the folder of a store, or go on with it if it was made of the same in the same way.
+
+    Raises:
+        DataError: it was not.
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    paths = "\n".join(str(sample.path) for sample in samples)
+    digest = hashlib.sha256(paths.encode()).hexdigest()
+    mine = json.loads(json.dumps({"pictures": digest, **asdict(plan), **made}))
+    file = store / "plan.json"
+    if not file.exists() and not (store / "crops.npy").exists():
+        file.write_text(json.dumps(mine, indent=2) + "\n", "utf-8")
+    found = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    if found != mine:
+        other = ", ".join(name for name in mine if found.get(name) != mine[name])
+        raise DataError(
+            f"{store} holds crops of another call (not the same: {other or 'the kind of store'}). "
+            "Take another folder, or delete that one."
+        )
 
 
 def write_rows(store: Path, samples: Sequence[Sample]) -> None:

@@ -4,6 +4,7 @@ Aligned fakes take away the content shortcut: the pair differs in nothing but th
 (Rajan et al., "Aligned Datasets Improve Detection of Latent Diffusion-Generated Images", 2025).
 """
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from torch.nn import functional as F
 from tellsign_training.frozen import compiled
 
 Pixels = npt.NDArray[np.uint8]
+
+SCALE = 4
+"""How much larger a Real-ESRGAN network makes a picture."""
 
 
 class _Block(nn.Module):
@@ -121,9 +125,10 @@ def round_trip(folder: Path, threads: int) -> Redraw:
     return redraw
 
 
-def upscaler(param: Path, threads: int, factor: int = 4) -> Redraw:
+def upscaler(param: Path, threads: int, factor: int = SCALE) -> Redraw:
     """A picture shrunk by `factor` and enlarged again by Real-ESRGAN on ncnn; any H and W.
 
+    Shrunk by more than the network enlarges, it is drawn anew several times, each time larger.
     `param` is the network's ncnn description, its weights lie beside it as `.bin` (Wang et al.,
     "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data", 2021).
 
@@ -147,20 +152,30 @@ def upscaler(param: Path, threads: int, factor: int = 4) -> Redraw:
     def redraw(pixels: Pixels) -> Pixels:
         _, height, width, _ = pixels.shape
         x = torch.from_numpy(_channels_first(_padded(pixels, factor)))
-        y = np.stack([enlarge(small.numpy()) for small in F.avg_pool2d(x, factor)])
-        return _pixels(y)[:, :height, :width]
+        sides = np.array(x.shape[2:])
+        y = F.avg_pool2d(x, factor)
+        for left in reversed([SCALE**k for k in range(max(1, math.ceil(math.log(factor, SCALE))))]):
+            y = torch.from_numpy(np.stack([enlarge(one.numpy()) for one in y]))
+            y = F.interpolate(y, size=(sides // left).tolist(), mode="area")
+        return _pixels(y.numpy())[:, :height, :width]
 
     return redraw
 
 
-def redraws(autoencoder: Path, upscalers: Sequence[Path], threads: int) -> dict[str, Redraw]:
-    """The networks that draw pictures anew, by name: the autoencoder and upscalers.
+def redraws(
+    autoencoder: Path, upscalers: Sequence[Path], threads: int, factors: Sequence[int] = (SCALE,)
+) -> dict[str, Redraw]:
+    """The ways to draw pictures anew, by name: the autoencoder, and each upscaler for each factor.
 
     Raises:
         OSError: a file of weights is missing or damaged.
     """
     trip = {"taef2": round_trip(autoencoder, threads)}
-    return trip | {param.stem: upscaler(param, threads) for param in upscalers}
+    return trip | {
+        f"{param.stem}-by{factor}": upscaler(param, threads, factor)
+        for factor in factors
+        for param in upscalers
+    }
 
 
 def mixed(fakes: Pixels, originals: Pixels, rng: np.random.Generator, chance: float) -> Pixels:

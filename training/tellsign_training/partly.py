@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from tellsign.picture import PictureError
 from tellsign.views import Pixels, canonical, resize, whole
 from tellsign_training.augment import augmented
-from tellsign_training.crops import CropPlan, array, write_rows
+from tellsign_training.crops import CropPlan, array, claim, write_rows
 from tellsign_training.data import DataError, Sample, load, source_weights
 from tellsign_training.delivery import LOSSLESS, limited, random_delivery, with_history
 from tellsign_training.fakes import Redraw, round_trip
@@ -81,12 +81,13 @@ def pack_partly(
     among the samples, where there are any. Small sources are favoured as in a training.
 
     Raises:
-        DataError: no real picture, or a plan whose augmentation would move pixels off the mask.
+        DataError: no real picture, a plan whose augmentation would move pixels off the mask, or a
+            store of another call.
     """
     if not plan.augment.keeps_places:
         raise DataError("[augment]: with masks only colour and noise leave pixels in their places.")
     groups = _groups(samples, count // KINDS, plan.seed)
-    store.mkdir(parents=True, exist_ok=True)
+    claim(store, samples, plan, partly=count)
     size, rows = plan.view.size, KINDS * len(groups)
     shape = (rows, plan.passes, size, size)
     crops = array(store / "crops.npy", np.uint8, (*shape, 3))
