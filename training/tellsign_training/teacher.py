@@ -27,6 +27,7 @@ import torch
 from numpy.lib.format import open_memmap
 from rich.progress import track
 from safetensors.torch import load_file
+from scipy.linalg import eigh
 from torch import nn
 from torch.nn import functional as F
 
@@ -83,12 +84,15 @@ def extractor(weights: Path, threads: int) -> Extract:
 def whitening(samples: Array, components: int) -> tuple[Array, Array]:
     """Mean [d] and whitened principal directions [d, components] of samples [n, d]."""
     mean = samples.mean(0)
-    centred = torch.from_numpy(samples - mean).double()
-    values, vectors = torch.linalg.eigh(centred.T @ centred / len(samples))
-    values, vectors = values[-components:].flip(0), vectors[:, -components:].flip(1)
+    centred = (samples - mean).astype(np.float64)
+    size = samples.shape[1]
+    values, vectors = eigh(
+        centred.T @ centred / len(samples), subset_by_index=[size - components, size - 1]
+    )
+    values, vectors = values[::-1], vectors[:, ::-1]
     # Shrunk towards the mean variance, so that the last directions do not become pure noise.
-    directions = vectors / (values + 0.01 * values.mean()).sqrt()
-    return mean, directions.numpy().astype(np.float32)
+    directions = vectors / np.sqrt(values + 0.01 * values.mean())
+    return mean, directions.astype(np.float32)
 
 
 def turns(text: str, store: Path) -> list[int]:
