@@ -3,7 +3,7 @@
 import * as daemon from "./daemon.js";
 import { PictureFailure, readPicture } from "./picture.js";
 import { CheckQueue } from "./queue.js";
-import { VerdictCache } from "./verdicts.js";
+import { VerdictCache, versionOf } from "./verdicts.js";
 import { readSettings, siteOf } from "../shared/settings.js";
 import { text } from "../shared/i18n.js";
 
@@ -43,7 +43,8 @@ export class Checker {
 		}
 
 		const key = await keyOf(url, source);
-		const known = await this.#cache.get(key, this.connection.model?.digest ?? "");
+		const { model } = this.connection;
+		const known = await this.#cache.get(key, model ? versionOf(model) : "");
 		const answer = known
 			? this.#done(known)
 			: await this.#queue.ask(key, priority, ownerOf(source), (now) => this.#check(url, key, now, source));

@@ -6,6 +6,7 @@ import { Connection } from "./connection.js";
 import { checkImage, createMenu } from "./menu.js";
 import { pair, pairPageAddress, readPairing } from "./pairing.js";
 import { showOnToolbar } from "./toolbar.js";
+import { versionOf } from "./verdicts.js";
 
 const connection = new Connection();
 const checker = new Checker(connection);
@@ -26,7 +27,7 @@ async function refreshPages() {
 
 connection.addEventListener("change", async () => {
 	await showOnToolbar(connection.status);
-	const now = `${connection.status} ${connection.model?.digest ?? ""}`;
+	const now = `${connection.status} ${connection.model ? versionOf(connection.model) : ""}`;
 	const { lastStatus = "" } = await browser.storage.session.get("lastStatus");
 	if (connection.status !== "unknown" && now !== lastStatus) {
 		await browser.storage.session.set({ lastStatus: now });

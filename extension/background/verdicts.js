@@ -3,6 +3,9 @@ import "../shared/browser.js";
 const LIMIT = 1000;
 const SAVE_AFTER = 500;
 
+/** What verdicts depend on: weights, and how they are calibrated. @param {Pick<ModelInfo, "digest" | "calibration">} model */
+export const versionOf = ({ digest, calibration }) => `${digest} ${calibration}`;
+
 /**
  * Verdicts of one model by picture, least recently used out first. Lives in storage.session, so that it outlives the
  * service worker but not the browser: nothing of where a person has been is written to disk.
@@ -10,7 +13,7 @@ const SAVE_AFTER = 500;
 export class VerdictCache {
 	/** @type {Map<string, Verdict>} */
 	#verdicts = new Map();
-	#digest = "";
+	#version = "";
 	/** @type {Promise<void> | undefined} */
 	#loading;
 	/** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -18,10 +21,10 @@ export class VerdictCache {
 
 	/**
 	 * @param {string} key
-	 * @param {string} digest  of the model in use: another one's verdicts are dropped
+	 * @param {string} version  of the model in use: another one's verdicts are dropped
 	 */
-	async get(key, digest) {
-		await this.#load(digest);
+	async get(key, version) {
+		await this.#load(version);
 		const verdict = this.#verdicts.get(key);
 		if (verdict) {
 			this.#verdicts.delete(key);
@@ -35,9 +38,9 @@ export class VerdictCache {
 	 * @param {string} key
 	 * @param {Verdict} verdict
 	 */
-	async set(key, { verdict, probability, reason, model, evidence }) {
-		await this.#load(model.digest);
-		this.#verdicts.set(key, { verdict, probability, reason, model, evidence });
+	async set(key, { verdict, probability, reason, model, calibration, evidence }) {
+		await this.#load(versionOf({ ...model, calibration }));
+		this.#verdicts.set(key, { verdict, probability, reason, model, calibration, evidence });
 		if (this.#verdicts.size > LIMIT) {
 			const [oldest] = this.#verdicts.keys();
 			this.#verdicts.delete(oldest);
@@ -46,23 +49,23 @@ export class VerdictCache {
 		this.#saving ??= setTimeout(() => this.#save(), SAVE_AFTER);
 	}
 
-	/** @param {string} digest */
-	async #load(digest) {
+	/** @param {string} version */
+	async #load(version) {
 		this.#loading ??= browser.storage.session.get("verdicts").then(({ verdicts }) => {
-			const saved = /** @type {{digest: string, entries: [string, Verdict][]} | undefined} */ (verdicts);
-			this.#digest = saved?.digest ?? "";
+			const saved = /** @type {{version: string, entries: [string, Verdict][]} | undefined} */ (verdicts);
+			this.#version = saved?.version ?? "";
 			this.#verdicts = new Map(saved?.entries);
 		});
 		await this.#loading;
-		if (this.#digest !== digest) {
-			this.#digest = digest;
+		if (this.#version !== version) {
+			this.#version = version;
 			this.#verdicts.clear();
 		}
 	}
 
 	async #save() {
 		this.#saving = undefined;
-		const verdicts = { digest: this.#digest, entries: [...this.#verdicts] };
+		const verdicts = { version: this.#version, entries: [...this.#verdicts] };
 		// Over quota: the cache is a convenience, it then lives in memory only.
 		await browser.storage.session.set({ verdicts }).catch(() => {});
 	}

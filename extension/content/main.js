@@ -60,7 +60,8 @@ function draw(picture, url, answer) {
 	const same = drawn?.mark === answer.mark
 		&& drawn.declares === answer.declares
 		&& drawn.verdict.probability === answer.verdict.probability
-		&& drawn.verdict.model.digest === answer.verdict.model.digest;
+		&& drawn.verdict.model.digest === answer.verdict.model.digest
+		&& drawn.verdict.calibration === answer.verdict.calibration;
 	if (answer.mark === "none" && !answer.declares) {
 		marks.delete(picture);
 	} else if (!same) {

@@ -10,6 +10,7 @@
  * @property {number} probability
  * @property {string} reason
  * @property {{id: string, digest: string}} model
+ * @property {string} calibration
  * @property {Evidence[]} evidence
  *
  * What the file says of itself; its details differ by the kind.
@@ -26,6 +27,7 @@
  * @property {string} id
  * @property {string} title
  * @property {string} digest
+ * @property {string} calibration
  *
  * @typedef {object} ModelState
  * @property {ModelInfo | null} current

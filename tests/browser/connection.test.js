@@ -119,6 +119,17 @@ inBothBrowsers("connection", (setting) => {
 		await page.close();
 	});
 
+	test("open pages go with the model that is chosen", async () => {
+		const { browser, daemon, token, site, suspected } = setting;
+		const { page } = await browser.open(site.url("plain", suspected));
+		await browser.untilState("the badges", page, ({ marks }) => marks.length === suspected.length);
+		await daemon.use(token, "strict");
+		await browser.untilState("fewer badges", page, ({ marks }) => marks.length === 1);
+		await daemon.use(token, "lenient");
+		await browser.untilState("all badges again", page, ({ marks }) => marks.length === suspected.length);
+		await page.close();
+	});
+
 	test("a daemon that is off costs the page nothing, and its return is noticed", async () => {
 		const { browser, daemon, site, suspected } = setting;
 		await daemon.stop();

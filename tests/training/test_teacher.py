@@ -4,11 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from tellsign.detector import Detector
 from tellsign.models import folder
+from tellsign.models.architectures import ClipTower
 from tellsign_training import teacher
 from tellsign_training.cli import app
 from tellsign_training.crops import CropPlan
@@ -16,7 +19,16 @@ from tellsign_training.learner import Learner
 from tellsign_training.networks import build
 from tellsign_training.recipe import read_recipe
 from tellsign_training.stores import Batches, open_store
-from tellsign_training.teacher import TOKENS, VECTOR, teach, teach_logits
+from tellsign_training.teacher import (
+    MEAN,
+    STD,
+    TOKENS,
+    VECTOR,
+    Tower,
+    extractor,
+    teach,
+    teach_logits,
+)
 from tests.training.conftest import pack_splits
 
 MODEL = folder("levit-128s")
@@ -27,6 +39,20 @@ def store(manifest: Path, tmp_path: Path) -> Path:
     """Eight pictures of two passes, one of which is damaged."""
     pack_splits(manifest, tmp_path, CropPlan(2, read_recipe("levit-128s").views))
     return tmp_path / "train"
+
+
+def test_a_tower_reads_any_number_of_crops(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weights = timm.create_model(ClipTower.NAME, num_classes=512).state_dict()
+    save_file(weights, tmp_path / "clip.safetensors")
+    crops = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
+    vector, tokens = extractor(tmp_path / "clip.safetensors", 2)(crops)
+    x = torch.from_numpy((crops - MEAN) / STD).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        expected = Tower(tmp_path / "clip.safetensors").eval()(x)
+    for found, wanted in zip((vector, tokens), expected, strict=True):
+        assert found.shape == wanted.shape
+        assert np.corrcoef(found.ravel(), wanted.numpy().ravel())[0, 1] > 0.999  # bfloat16
 
 
 def teach_by(store: Path, *options: object) -> tuple[int, str]:

@@ -62,7 +62,8 @@ class Tower(nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         vector, tokens = self.tower.taken(x)
-        patches = tokens[:, 1:].transpose(1, 2).reshape(len(x), -1, 14, 14)
+        # The number of crops stays open: a trace would keep that of its example.
+        patches = tokens[:, 1:].transpose(1, 2).reshape(-1, tokens.shape[2], 14, 14)
         return vector, F.avg_pool2d(patches, 2).flatten(2).transpose(1, 2)
 
 

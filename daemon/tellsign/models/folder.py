@@ -37,6 +37,7 @@ class ModelInfo:
     title: str
     architecture: str
     digest: str
+    calibration: str
     bytes: int
     parameters: int
     input_size: int
@@ -96,6 +97,7 @@ class ModelFolder:
             title=str(self.config.get("title", self.id)),
             architecture=str(self.config["architecture"]),
             digest=self.digest,
+            calibration=self.calibration.version,
             bytes=(self.path / "model.safetensors").stat().st_size,
             parameters=int(self.config.get("parameters", 0)),
             input_size=self.plan.size,

@@ -70,7 +70,9 @@ export class Daemon {
 
 	/** At the port of the first start, however often. */
 	async start() {
-		await installLenientModel(path.join(this.state, "data/models/lenient"));
+		const models = path.join(this.state, "data/models");
+		await installModel(models, "lenient", 2);
+		await installModel(models, "strict", 0);
 		const child = spawn(COMMAND, ["serve", "--port", String(this.#port), "--model", "lenient"], {
 			env: this.#environment,
 			stdio: ["ignore", "pipe", "pipe"],
@@ -143,6 +145,22 @@ export class Daemon {
 		return response.json();
 	}
 
+	/**
+	 * Switches the model, as the tray does.
+	 * @param {string} token
+	 * @param {"lenient" | "strict"} id
+	 */
+	async use(token, id) {
+		const response = await fetch(`${this.address}/v1/model`, {
+			method: "PUT",
+			headers: { Authorization: `Bearer ${token}` },
+			body: JSON.stringify({ id }),
+		});
+		if (!response.ok) {
+			throw new Error(await response.text());
+		}
+	}
+
 	get #environment() {
 		return { ...process.env, TELLSIGN_STATE: this.state, TELLSIGN_DATA: path.join(this.state, "data") };
 	}
@@ -165,16 +183,19 @@ async function scoreSamples() {
 /**
  * The bundled network with thresholds between the samples' logits, so that every verdict occurs: what is tested is that
  * the extension shows what the daemon says, not how good the detector is.
- * @param {string} folder
+ * @param {string} models  folder
+ * @param {string} id
+ * @param {number} last  the samples with the highest logits, up to this one, are suspected
  */
-async function installLenientModel(folder) {
+async function installModel(models, id, last) {
+	const folder = path.join(models, id);
 	await cp(MODEL, folder, { recursive: true });
 	const logits = await (sampleLogits ??= scoreSamples());
 	/** @param {number} index */
 	const after = (index) => ({ probability: 1 / (1 + Math.exp(-(logits[index] + logits[index + 1]) / 2)) });
-	const calibration = { platt: { a: -1, b: 0 }, thresholds: { suspected: after(2), unsure: after(3) } };
+	const calibration = { platt: { a: -1, b: 0 }, thresholds: { suspected: after(last), unsure: after(last + 1) } };
 	const config = JSON.parse(await readFile(path.join(folder, "config.json"), "utf8"));
-	await writeFile(path.join(folder, "config.json"), JSON.stringify({ ...config, id: "lenient" }));
+	await writeFile(path.join(folder, "config.json"), JSON.stringify({ ...config, id }));
 	await writeFile(path.join(folder, "calibration.json"), JSON.stringify(calibration));
 	/** @type {Record<string, string>} */
 	const digests = {};
