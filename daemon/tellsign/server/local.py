@@ -8,6 +8,9 @@ from typing import Any
 
 from tellsign.server.files import read_private, write_private
 
+PATIENCE = 25.0
+"""Seconds for an answer; the daemon itself keeps to 20, which a start on a busy machine may take."""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -33,7 +36,7 @@ class Running:
             OSError: nobody answers.
             ValueError: what answers is not Tellsign.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=5)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
         try:
             headers = {"Authorization": f"Bearer {self.control}"}
             connection.request(method, path, json.dumps(body) if body else None, headers)
