@@ -68,6 +68,11 @@ export class Daemon {
 		return `http://127.0.0.1:${this.#port}`;
 	}
 
+	/** What it has written by now. */
+	get log() {
+		return this.#log;
+	}
+
 	/** At the port of the first start, however often. */
 	async start() {
 		const models = path.join(this.state, "data/models");
@@ -162,7 +167,8 @@ export class Daemon {
 	}
 
 	get #environment() {
-		return { ...process.env, TELLSIGN_STATE: this.state, TELLSIGN_DATA: path.join(this.state, "data") };
+		const data = path.join(this.state, "data");
+		return { ...process.env, TELLSIGN_STATE: this.state, TELLSIGN_DATA: data, TELLSIGN_VERDICTS: "" };
 	}
 
 	/** @returns {Promise<{port: number, control: string}>} */
