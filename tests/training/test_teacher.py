@@ -15,8 +15,10 @@ from tellsign.models.architectures import ClipTower
 from tellsign_training import teacher
 from tellsign_training.cli import app
 from tellsign_training.crops import CropPlan
+from tellsign_training.data import DataError
 from tellsign_training.learner import Learner
 from tellsign_training.networks import build
+from tellsign_training.probe import probe
 from tellsign_training.recipe import read_recipe
 from tellsign_training.stores import Batches, open_store
 from tellsign_training.teacher import (
@@ -41,15 +43,21 @@ def store(manifest: Path, tmp_path: Path) -> Path:
     return tmp_path / "train"
 
 
-def test_a_tower_reads_any_number_of_crops(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of an untrained CLIP tower."""
     torch.manual_seed(0)
-    weights = timm.create_model(ClipTower.NAME, num_classes=512).state_dict()
-    save_file(weights, tmp_path / "clip.safetensors")
+    path = tmp_path_factory.mktemp("clip") / "clip.safetensors"
+    save_file(timm.create_model(ClipTower.NAME, num_classes=512).state_dict(), path)
+    return path
+
+
+def test_a_tower_reads_any_number_of_crops(clip: Path) -> None:
     crops = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
-    vector, tokens = extractor(tmp_path / "clip.safetensors", 2)(crops)
+    vector, tokens = extractor(clip, 2)(crops)
     x = torch.from_numpy((crops - MEAN) / STD).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        expected = Tower(tmp_path / "clip.safetensors").eval()(x)
+        expected = Tower(clip).eval()(x)
     for found, wanted in zip((vector, tokens), expected, strict=True):
         assert found.shape == wanted.shape
         assert np.corrcoef(found.ravel(), wanted.numpy().ravel())[0, 1] > 0.999  # bfloat16
@@ -160,3 +168,19 @@ def test_what_can_not_teach_is_refused(store: Path, manifest: Path, tmp_path: Pa
     status, said = teach_by(store, "--model", MODEL, "--passes", "0")
     assert status == 2
     assert "delete it to take another teacher" in said
+
+
+def test_a_probe_is_a_detector_out_of_the_features(
+    store: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DataError, match="teach"):
+        probe(store, clip)
+    monkeypatch.setattr(teacher, "VECTOR", 8)
+    assert teach_by(store, "--teacher", clip, "--passes", "0,1")[0] == 0
+    network = probe(store, clip, strength=100)
+    opened = open_store(store)
+    rows, turns = np.nonzero(opened.taught)
+    x = torch.from_numpy((opened.crops[rows, turns] - MEAN) / STD).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        logits = network(x).numpy()
+    assert ((logits > 0) == opened.ai[rows]).mean() > 0.9  # a few crops are told apart by any tower

@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+from safetensors.torch import save_file
 from torch import nn
 
 from tellsign.models.architectures import ResNetSVM
@@ -113,6 +114,27 @@ def teach_command(
             teach_logits(store, ModelFolder(model), chosen)
     except (ModelError, OSError, ValueError) as error:
         stop(str(error))
+
+
+def probe_command(
+    store: Annotated[Path, typer.Argument(help="A store with the features of a tower.")],
+    teacher: Annotated[Path, typer.Option(help="Weights of that tower (safetensors).")],
+    out: Annotated[Path, typer.Option(help="Folder of best.safetensors.")],
+    strength: Annotated[float, typer.Option(help="The inverse of the penalty.", min=0)] = 0.003,
+) -> None:
+    """Fit a linear head on the teacher's features: weights of the recipe clip-middle, in a minute.
+
+    Next is `tellsign-train export clip-middle --weights OUT/best.safetensors`.
+    """
+    from tellsign_training.probe import probe
+
+    try:
+        network = probe(store, teacher, strength)
+    except (DataError, OSError, ValueError) as error:
+        stop(str(error))
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(network.state_dict(), out / "best.safetensors")
+    console.print(f"Wrote {out / 'best.safetensors'}.")
 
 
 def fit_command(
