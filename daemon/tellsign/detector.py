@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tellsign import engines, provenance
-from tellsign.engines import EngineStatus
+from tellsign.engines import Engine, EngineStatus
 from tellsign.models.folder import ModelFolder, ModelInfo
 from tellsign.picture import Picture, decode
 from tellsign.provenance import Evidence
@@ -29,7 +29,8 @@ class Detector:
         self.info: ModelInfo = folder.info
         self.plan = folder.plan
         self.calibration = folder.calibration
-        self._engine = engines.create(folder, device, precision())
+        self._engine: Engine | None = engines.create(folder, device, precision())
+        self._last = self._engine.status
         self._lock = Lock()
 
     @classmethod
@@ -44,8 +45,21 @@ class Detector:
 
     @property
     def engine(self) -> EngineStatus:
-        """What runs the network now."""
-        return self._engine.status
+        """What runs the network now, or ran it before it was let go."""
+        engine = self._engine
+        return engine.status if engine else self._last
+
+    @property
+    def loaded(self) -> bool:
+        return self._engine is not None
+
+    def unload(self) -> None:
+        """Let the network go, for good, whoever still holds the detector.
+
+        A call that runs ends as it would have; later ones raise RuntimeError.
+        """
+        self._last = self.engine
+        self._engine = None
 
     def views(self, picture: Picture) -> Pixels:
         """The views of a picture, uint8 [n, S, S, 3]."""
@@ -56,9 +70,14 @@ class Detector:
         if not batch:
             return []
         with self._lock:
-            logits = self._engine.logits(np.concatenate(batch))
+            logits = self._loaded().logits(np.concatenate(batch))
         ends = np.cumsum([len(v) for v in batch])[:-1]
         return [float(part.mean()) for part in np.split(logits, ends)]
+
+    def _loaded(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError(f"The model {self.info.id} has been unloaded.")
+        return self._engine
 
     def verdict(self, logit: float) -> Verdict:
         return judge(logit, self.calibration)
@@ -74,7 +93,7 @@ class Detector:
 
         explainer = explain.METHODS[method]
         with self._lock:
-            engine = self._engine.eager
+            engine = self._loaded().eager
             try:
                 return explainer(engine.network, engine.tensor, picture.pixels, self.plan)
             except RuntimeError as error:

@@ -7,20 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellsign.models import Calibration, ModelError, ModelFolder, UnknownModel, available, folder
-from tellsign.models.folder import FILES, sha256
+from tellsign.models import (
+    Calibration,
+    ModelError,
+    ModelFolder,
+    UnknownModel,
+    available,
+    folder,
+    registry,
+)
+from tellsign.models.folder import FILES
 from tellsign.settings import DEFAULT_MODEL
 from tellsign.verdict import judge
+from tests.model_folders import make, reseal
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     return shutil.copytree(folder(DEFAULT_MODEL), tmp_path / "copy")
-
-
-def reseal(path: Path) -> None:
-    digests = {name: sha256(path / name) for name in FILES}
-    (path / "digests.json").write_text(json.dumps(digests), "utf-8")
 
 
 def test_the_bundled_model_is_small_enough() -> None:
@@ -63,6 +67,11 @@ def test_a_pickle_in_disguise_is_never_unpickled(copy: Path, tmp_path: Path) -> 
         ({"architecture": "no_such_net"}, "no_such_net"),
         ({"views": {"size": 224, "surprise": 1}}, "surprise"),
         ({"views": None}, "setting"),
+        ({"views": {"size": 224.5}}, "cut into the views"),
+        ({"views": {"size": 10**6, "long_side": 10**6}}, "cut into the views"),
+        ({"views": {"crops": 0, "whole": False}}, "cut into the views"),
+        ({"id": "../escape"}, "the id"),
+        ({"id": ["levit"]}, "the id"),
     ],
 )
 def test_senseless_settings_are_refused(copy: Path, change: dict[str, object], why: str) -> None:
@@ -76,6 +85,34 @@ def test_senseless_settings_are_refused(copy: Path, change: dict[str, object], w
 def test_unknown_model_names_what_there_is() -> None:
     with pytest.raises(UnknownModel, match=DEFAULT_MODEL):
         folder("../../etc")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of installed models, empty."""
+    monkeypatch.setenv("TELLSIGN_DATA", str(tmp_path))
+    return tmp_path / "models"
+
+
+def test_only_models_under_their_own_names_are_found(home: Path) -> None:
+    make(home / "good", "good")
+    make(home / "renamed", "good")
+    make(home / "No Name", "good")
+    make(home / ".part-1", "part")
+    make(home / DEFAULT_MODEL, DEFAULT_MODEL, shift=9.0)  # does not stand in for the bundled one
+    found = {entry.id: entry.problem for entry in registry.entries()}
+    assert set(found) == {DEFAULT_MODEL, "good", "renamed"}
+    assert "holds the model good" in found["renamed"]
+    assert [info.id for info in available()] == [DEFAULT_MODEL, "good"]
+    assert folder(DEFAULT_MODEL).parent == registry.BUNDLED
+
+
+def test_damage_is_seen_however_often_a_model_was_found_whole(home: Path) -> None:
+    make(home / "good", "good")
+    assert "good" in {info.id for info in available()}
+    (home / "good" / "README.md").write_text("changed")
+    assert "good" not in {info.id for info in available()}
+    assert any("README.md differs" in entry.problem for entry in registry.entries())
 
 
 @given(

@@ -80,7 +80,10 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(10)
     folder = ModelFolder(Path(sys.argv[1]))
-    fill(folder, Graphs(folder))
+    graphs = Graphs(folder)
+    fill(folder, graphs)
+    if not folder.path.exists():  # removed meanwhile
+        graphs.discard()
 
 
 if __name__ == "__main__":

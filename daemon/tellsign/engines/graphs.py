@@ -37,6 +37,20 @@ class Entry:
     refused: str
 
 
+def forget(digest: str) -> None:
+    """Delete all graphs of a model that is there no more, by the digest of its weights."""
+    for path in _root().glob(f"{_prefix(digest)}-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _root() -> Path:
+    return cache_dir() / "graphs"
+
+
+def _prefix(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:16]
+
+
 class Graphs:
     """The place of one model's graph; what made it is part of its name.
 
@@ -47,8 +61,8 @@ class Graphs:
     def __init__(self, folder: ModelFolder) -> None:
         versions = [__version__, *map(version, ("openvino", "torch", "timm")), platform.machine()]
         what = json.dumps([versions, folder.digest, folder.config], sort_keys=True)
-        self._model = folder.digest.removeprefix("sha256:")[:16]
-        self._root = cache_dir() / "graphs"
+        self._model = _prefix(folder.digest)
+        self._root = _root()
         name = f"{self._model}-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
         self.path = self._root / name
 

@@ -10,6 +10,7 @@ digests.json        the SHA-256 of each of these
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +21,16 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tellsign.models import architectures
+from tellsign.settings import MIN_SIDE
 from tellsign.views import ViewPlan
 
 FILES = ("config.json", "model.safetensors", "calibration.json", "README.md")
+DIGESTS = "digests.json"
+
+ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+"""What a model may be called: a name that is one and the same folder on every system."""
+MOST_SIDE, MOST_LONG_SIDE, MOST_CROPS = 1024, 8192, 64
+"""Of the views that a model may ask for: a picture has to fit into memory with all of them."""
 
 
 class ModelError(RuntimeError):
@@ -58,28 +66,31 @@ class Calibration:
 
 
 class ModelFolder:
-    """A model folder whose digests have been checked.
+    """A model folder whose digests have been checked; `name` is what errors call it.
 
     Raises:
         ModelError: a file is missing, differs from its digest, or makes no sense.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "") -> None:
         self.path = path
+        self.name = name or path.name
         try:
-            digests = json.loads((path / "digests.json").read_text("utf-8"))
+            digests = json.loads((path / DIGESTS).read_text("utf-8"))
             for name in FILES:
                 if sha256(path / name) != digests[name]:
                     raise self._damaged(f"{name} differs from its digest")
             self.config: dict[str, Any] = json.loads((path / "config.json").read_text("utf-8"))
             self.calibration = _calibration(path / "calibration.json")
-            self.plan = ViewPlan(**self.config["views"])
+            self.plan = _plan(self.config["views"])
             self.mean: list[float] = list(self.config["pretrained_cfg"]["mean"])
             self.std: list[float] = list(self.config["pretrained_cfg"]["std"])
-            self.id = str(self.config["id"])
+            self.id = _id(self.config["id"])
         except FileNotFoundError as error:
             raise self._damaged(f"{Path(str(error.filename)).name} is missing") from None
-        except (KeyError, TypeError, ValueError) as error:
+        except OSError as error:
+            raise self._damaged(f"it can't be read ({error.strerror})") from None
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise self._damaged(f"a setting is missing or wrong ({error})") from None
         self.digest = "sha256:" + digests["model.safetensors"]
 
@@ -119,12 +130,32 @@ class ModelFolder:
         return network.eval()
 
     def _damaged(self, why: str) -> ModelError:
-        return ModelError(f"The model folder {self.path.name} can't be used: {why}.")
+        return ModelError(f"The model folder {self.name} can't be used: {why}.")
 
 
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _id(value: object) -> str:
+    if not isinstance(value, str) or not ID.fullmatch(value):
+        raise ValueError(f"the id {str(value)[:80]!r} is not made of a-z, 0-9, '.', '_' and '-'")
+    return value
+
+
+def _plan(views: dict[str, Any]) -> ViewPlan:
+    plan = ViewPlan(**views)
+    whole_numbers = all(type(side) is int for side in (plan.size, plan.long_side, plan.crops))
+    if not (
+        whole_numbers
+        and MIN_SIDE <= plan.size <= MOST_SIDE
+        and plan.size <= plan.long_side <= MOST_LONG_SIDE
+        and 0 <= plan.crops <= MOST_CROPS
+        and plan.crops + plan.whole
+    ):
+        raise ValueError(f"no picture can be cut into the views {views}")
+    return plan
 
 
 def _calibration(path: Path) -> Calibration:
