@@ -3,12 +3,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: demo test browsers
+.PHONY: demo test browsers tray
 
 demo: .venv/demo browsers
 	$(BIN)/tellsign demo
 
-test: .venv/test node_modules/.package-lock.json browsers
+test: .venv/test node_modules/.package-lock.json browsers tray
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	npm run --silent check
@@ -30,5 +30,5 @@ test: .venv/test node_modules/.package-lock.json browsers
 node_modules/.package-lock.json: package-lock.json
 	npm ci --no-audit --no-fund
 
-browsers:
-	@packaging/browsers
+browsers tray:
+	@packaging/$@

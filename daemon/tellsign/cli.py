@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tellsign import __version__
-from tellsign.commands import trust
+from tellsign.commands import autostart, models, trust
 
 app = typer.Typer(
     name="tellsign",
@@ -23,12 +23,16 @@ COMMANDS = {
     "serve": "tellsign.commands.daemon",
     "pair": "tellsign.commands.daemon",
     "token": "tellsign.commands.daemon",
+    "doctor": "tellsign.commands.doctor",
+    "tray": "tellsign.commands.tray",
     "demo": "tellsign.demo.command",
 }
 
 for name, module in COMMANDS.items():
     app.command(name)(getattr(import_module(module), name))
+app.add_typer(models.app, name="models")
 app.add_typer(trust.app, name="trust")
+app.add_typer(autostart.app, name="autostart")
 
 
 def _version(show: bool) -> None:

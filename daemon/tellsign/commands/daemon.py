@@ -1,5 +1,7 @@
 """`tellsign serve`, `tellsign token`, `tellsign pair`: the daemon and who may use it."""
 
+import subprocess
+import sys
 import time
 import webbrowser
 from typing import Annotated
@@ -13,7 +15,14 @@ from tellsign.desktop import has_display
 from tellsign.server import local
 from tellsign.server.local import Running
 from tellsign.server.pairing import CODE_SECONDS, Clients
-from tellsign.settings import DEFAULT_MODEL, DEFAULT_PORT, HOST, PORT_COUNT, state_dir
+from tellsign.settings import (
+    DEFAULT_MODEL,
+    DEFAULT_PORT,
+    HOST,
+    PORT_COUNT,
+    UNLOAD_MINUTES,
+    state_dir,
+)
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -31,24 +40,59 @@ def serve(
             help=f"Port; the default makes way for the next {PORT_COUNT - 1}, 0 is any free one.",
         ),
     ] = DEFAULT_PORT,
-    model: Annotated[str, typer.Option(help="Which model to use.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Which model to use; else the one of `tellsign models use`, or {DEFAULT_MODEL}.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    unload_after: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Minutes without a picture before the model is unloaded; 0: never."
+        ),
+    ] = UNLOAD_MINUTES,
+    tray: Annotated[bool, typer.Option("--tray", help="With an icon in the tray.")] = False,
 ) -> None:
     """Run the daemon that checks pictures for your browser."""
     from tellsign.server import app, logs
+
+    icons = []
 
     def announce(started: app.Started) -> None:
         out.print(f"Tellsign runs at {started.address} with the model {started.model}.")
         if not started.paired:
             out.print("No browser is paired yet: run `tellsign pair` in another terminal.")
         out.print("Stop it with Ctrl-C.")
+        if tray:
+            icons.append(_start_tray())
 
     logs.set_up()
     try:
-        app.run(app.Options(host, port, model, device), announce)
+        app.run(app.Options(host, port, model, device, unload_after * 60), announce)
     except app.StartError as error:
         err.print(str(error))
         raise typer.Exit(1) from None
+    finally:
+        for icon in icons:
+            _stop_tray(icon)
+
+
+def _start_tray() -> "subprocess.Popen[bytes]":
+    """A program of its own: it can't harm this one, and ends with it, however that ends."""
+    command = [sys.executable, "-m", "tellsign", "tray", "--attached"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603
+
+
+def _stop_tray(icon: "subprocess.Popen[bytes]") -> None:
+    """The end of its input tells it; a tray that hangs is not waited for."""
+    try:
+        icon.communicate(timeout=5)
+    except subprocess.TimeoutExpired:
+        icon.kill()
+        icon.wait()
 
 
 def token(name: Annotated[str, typer.Argument(help="What the token is for.")]) -> None:

@@ -1,0 +1,36 @@
+"""`tellsign doctor`: what is wrong, in words."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "bold red")}
+WIDTH = 12
+
+out = Console(highlight=False)
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a check.")] = False,
+) -> None:
+    """Say what is wrong with Tellsign here, and what to do.
+
+    Exit status 1 if there is a problem, 0 otherwise.
+    """
+    from tellsign.doctor import examine
+
+    problems = 0
+    for found in examine():
+        problems += found.level == "problem"
+        if as_json:
+            print(json.dumps(found.as_dict()), flush=True)
+            continue
+        mark, style = MARKS[found.level]
+        line = Text.assemble((mark, style), f" {found.name:<{WIDTH}}", found.what)
+        out.print(line, soft_wrap=True)
+        if found.todo:
+            out.print(Text(" " * (WIDTH + 2) + found.todo, style="dim"), soft_wrap=True)
+    raise typer.Exit(1 if problems else 0)
