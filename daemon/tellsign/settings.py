@@ -9,6 +9,11 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 28417
 PORT_COUNT = 10
 
+API = 1
+"""Number of the HTTP interface; what an older client can't live with makes it the next."""
+OLDEST_API = 1
+"""The oldest one that is still spoken."""
+
 MAX_BODY = 32 * 2**20
 """Bytes of one picture file; more is refused while it streams in."""
 MAX_PIXELS = 100_000_000
@@ -17,6 +22,10 @@ MIN_SIDE = 32
 """Pixels of the short side under which a picture holds no evidence."""
 
 DEFAULT_MODEL = "levit-128s"
+UNLOAD_MINUTES = 10.0
+"""Without a new picture, after which a model leaves the memory: longer than a page is read for, and
+short against an evening in which a game or another program wants the GPU. Loading LeViT again
+takes the next picture half a second."""
 
 
 def state_dir() -> Path:
@@ -29,6 +38,14 @@ def cache_dir() -> Path:
     """The folder of what can be made again at any time; `TELLSIGN_CACHE` moves it."""
     moved = os.environ.get("TELLSIGN_CACHE")
     return Path(moved) if moved else platformdirs.user_cache_path("tellsign")
+
+
+def verdicts_file() -> Path | None:
+    """The file of verdicts that are known already; `TELLSIGN_VERDICTS` moves it, empty: none."""
+    moved = os.environ.get("TELLSIGN_VERDICTS")
+    if moved is None:
+        return cache_dir() / "verdicts.sqlite"
+    return Path(moved) if moved else None
 
 
 def precision() -> str:

@@ -83,7 +83,7 @@ export class Checker {
 	 */
 	#check(url, key, priority, source) {
 		return this.#guarded(async () => {
-			const verdict = await this.#post(await readPicture(url, source), priority);
+			const verdict = await this.#post(await readPicture(url, source), priority, source.isPrivate);
 			if (!source.isPrivate) {
 				await this.#cache.set(key, verdict);
 			}
@@ -95,12 +95,13 @@ export class Checker {
 	/**
 	 * @param {Blob} bytes
 	 * @param {Priority} priority
+	 * @param {boolean} isPrivate
 	 * @returns {Promise<Verdict>}
 	 */
-	async #post(bytes, priority) {
+	async #post(bytes, priority, isPrivate) {
 		for (let tries = 1; ; tries++) {
 			try {
-				return await daemon.check(this.connection.pairing, bytes, priority);
+				return await daemon.check(this.connection.pairing, bytes, priority, isPrivate);
 			} catch (error) {
 				const busy = error instanceof daemon.DaemonError && error.code === "busy";
 				if (!busy || tries === BUSY_TRIES) {
@@ -145,12 +146,9 @@ export class Checker {
 			}
 
 			this.connection.failed(error);
-			if (error.code === "unreachable") {
-				return { status: "off" };
-			}
-
-			return error.code === "not_paired"
-				? { status: "unpaired" }
+			const status = daemon.STATUS_OF[error.code];
+			return status
+				? { status }
 				: { status: "error", code: error.code, message: error.message || text("failure_unreadable") };
 		}
 	}

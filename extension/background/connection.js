@@ -4,6 +4,7 @@
 import * as daemon from "./daemon.js";
 import { eventNames } from "./events.js";
 import { readPairing, savePairing } from "./pairing.js";
+import { text } from "../shared/i18n.js";
 import { readSettings } from "../shared/settings.js";
 
 const FIRST_PAUSE = 1000;
@@ -59,12 +60,11 @@ export class Connection extends EventTarget {
 		await this.probe();
 	}
 
-	/** A call failed: the daemon went away, or forgot us. @param {daemon.DaemonError} error */
+	/** A call failed: the daemon went away, forgot us, or was updated without us. @param {daemon.DaemonError} error */
 	failed(error) {
-		if (error.code === "unreachable") {
-			this.#become("off");
-		} else if (error.code === "not_paired") {
-			this.#become("unpaired");
+		const status = daemon.STATUS_OF[error.code];
+		if (status) {
+			this.#become(status, status === "outdated" ? text(`outdated_${error.code}`) : "");
 		}
 	}
 
@@ -146,7 +146,7 @@ export class Connection extends EventTarget {
 		this.status = status;
 		this.message = message;
 		clearTimeout(this.#timer);
-		if (status === "off" && this.pairing.token) {
+		if ((status === "off" || status === "outdated") && this.pairing.token) {
 			this.#timer = setTimeout(() => this.probe(), this.#pause);
 			this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
 		} else if (connected) {

@@ -7,6 +7,16 @@ const USUAL = Array.from({ length: PORT_COUNT }, (_, index) => `http://127.0.0.1
 const HEALTH_TIMEOUT = 5000;
 /** The daemon keeps to 20 seconds; Chrome ends a worker whose fetch takes more than 30. */
 const CALL_TIMEOUT = 25_000;
+/** Number of the HTTP interface that this file speaks. The daemon refuses what it does not speak. */
+const API = 1;
+
+/** @type {Record<string, "off" | "unpaired" | "outdated">} errors that tell of the daemon, not of one question */
+export const STATUS_OF = {
+	unreachable: "off",
+	not_paired: "unpaired",
+	client_too_old: "outdated",
+	daemon_too_old: "outdated",
+};
 
 export class DaemonError extends Error {
 	/**
@@ -30,8 +40,7 @@ export async function isTellsign(address) {
 			redirect: "error",
 			signal: AbortSignal.timeout(HEALTH_TIMEOUT),
 		});
-		const health = await response.json();
-		return health.service === "tellsign" && health.api === 1;
+		return (await response.json()).service === "tellsign";
 	} catch {
 		return false;
 	}
@@ -68,7 +77,7 @@ export async function call({ address, token }, path, init = {}) {
 			redirect: "error",
 			signal: AbortSignal.timeout(CALL_TIMEOUT),
 			...init,
-			headers: { ...init.headers, ...(token && { Authorization: `Bearer ${token}` }) },
+			headers: { ...init.headers, "X-Tellsign-Api": `${API}`, ...(token && { Authorization: `Bearer ${token}` }) },
 		});
 	} catch (error) {
 		throw new DaemonError("unreachable", String(error));
@@ -101,10 +110,12 @@ async function callForJson(pairing, path, init) {
  * @param {Pairing} pairing
  * @param {Blob} bytes
  * @param {Priority} priority
+ * @param {boolean} isPrivate  the daemon is to keep nothing of it
  * @returns {Promise<Verdict>}
  */
-export async function check(pairing, bytes, priority) {
-	return callForJson(pairing, `/v1/check?priority=${priority}`, { method: "POST", body: bytes });
+export async function check(pairing, bytes, priority, isPrivate) {
+	const query = `priority=${priority}&private=${Number(isPrivate)}`;
+	return callForJson(pairing, `/v1/check?${query}`, { method: "POST", body: bytes });
 }
 
 /**

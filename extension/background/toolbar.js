@@ -7,6 +7,7 @@ const LOOKS = {
 	starting: { badge: "…", colour: "#5f6368", title: "toolbarStarting" },
 	off: { badge: "off", colour: "#5f6368", title: "toolbarOff" },
 	unpaired: { badge: "!", colour: "#b35900", title: "toolbarUnpaired" },
+	outdated: { badge: "!", colour: "#b3121d", title: "toolbarOutdated" },
 	failed: { badge: "!", colour: "#b3121d", title: "toolbarFailed" },
 };
 

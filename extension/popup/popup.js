@@ -23,7 +23,10 @@ async function showStatus() {
 	document.body.dataset.status = status;
 	$("#status-text").textContent = text(`status_${status}`);
 	$("#model").textContent = model?.title ?? "";
-	$("#failure").textContent = message;
+	for (const line of document.querySelectorAll(".message")) {
+		line.textContent = message;
+	}
+
 	if (status === "unpaired") {
 		$("#code").focus();
 	}

@@ -48,9 +48,9 @@
  */
 
 /**
- * unknown: not asked yet; off: nobody answers; unpaired: it runs, but we have no valid token; starting: the model is
- * being loaded; failed: the model cannot be used; ready: pictures can be checked.
- * @typedef {"unknown" | "off" | "unpaired" | "starting" | "failed" | "ready"} DaemonStatus
+ * unknown: not asked yet; off: nobody answers; unpaired: it runs, but we have no valid token; outdated: it or we
+ * must be updated; starting: the model is being loaded; failed: the model cannot be used; ready: pictures can be checked.
+ * @typedef {"unknown" | "off" | "unpaired" | "outdated" | "starting" | "failed" | "ready"} DaemonStatus
  *
  * @typedef {object} StatusAnswer
  * @property {DaemonStatus} status
@@ -75,7 +75,7 @@
  * `declares`: the file declares AI, whatever the detector says.
  * @typedef {{status: "done", mark: Finding, declares: boolean, verdict: Verdict, model: string}} Done
  * @typedef {{status: "error", code: string, message: string}} Failure
- * @typedef {{status: "off" | "unpaired" | "starting" | "failed" | "disabled" | "dropped"}} NotNow
+ * @typedef {{status: "off" | "unpaired" | "outdated" | "starting" | "failed" | "disabled" | "dropped"}} NotNow
  * @typedef {Done | Failure | NotNow} CheckAnswer
  * @typedef {{status: "done", explanation: Explanation} | Failure | NotNow} ExplainAnswer
  * @typedef {{ok: boolean, message: string}} PairAnswer

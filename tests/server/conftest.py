@@ -91,10 +91,15 @@ class Served:
 
 @asynccontextmanager
 async def serve(
-    folder: Path, shelf: Shelf, queue: Queue | None = None, ready: bool = True
+    folder: Path,
+    shelf: Shelf,
+    queue: Queue | None = None,
+    ready: bool = True,
+    verdicts: Path | None = None,
+    idle: float = 0,
 ) -> AsyncIterator[Served]:
     """A daemon on a free port with one paired client."""
-    daemon = Daemon(Keys(Clients(folder)), shelf, queue)
+    daemon = Daemon(Keys(Clients(folder)), shelf, queue, verdicts, idle)
     runner = create_runner(create_app(daemon))
     await runner.setup()
     listener = listen("127.0.0.1", 0)

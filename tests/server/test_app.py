@@ -29,7 +29,7 @@ class Process:
         self.folder = folder
         self.process = subprocess.Popen(
             [*COMMAND, "serve", "--port", "0", "--device", "cpu", *options],
-            env={**os.environ, "TELLSIGN_STATE": str(folder)},
+            env={**os.environ, "TELLSIGN_STATE": str(folder), "TELLSIGN_VERDICTS": ""},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

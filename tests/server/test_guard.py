@@ -175,6 +175,35 @@ async def test_tokens(served: Served) -> None:
             assert (status, code(answer)) == (403, "control_only")
 
 
+@pytest.mark.parametrize(
+    ("made_for", "status", "why"),
+    [
+        ("1", 200, ""),
+        ("0", 409, "client_too_old"),
+        ("2", 409, "daemon_too_old"),
+        ("999999", 409, "daemon_too_old"),
+        ("", 400, "bad_request"),
+        ("-1", 400, "bad_request"),
+        ("1.0", 400, "bad_request"),
+        ("١", 400, "bad_request"),
+        ("1, 2", 400, "bad_request"),
+        ("9" * 5000, 400, "bad_request"),
+    ],
+)
+async def test_versions(served: Served, made_for: str, status: int, why: str) -> None:
+    """Whoever is too old or too new hears which of the two to update, paired or not."""
+    header = {"X-Tellsign-Api": made_for}
+    got, answer = await served.ask("GET", "/v1/model", headers={**served.paired, **header})
+    assert got == status
+    assert status == 200 or code(answer) == why
+    got, answer = await served.ask("GET", "/v1/model", headers=header)
+    assert (got, code(answer)) == ((401, "not_paired") if status == 200 else (status, why))
+    assert why != "client_too_old" or "Update the extension." in answer["error"]["message"]
+    assert why != "daemon_too_old" or "Update Tellsign" in answer["error"]["message"]
+    got, answer = await served.ask("GET", "/v1/health", headers=header)
+    assert (got, answer["api"]) == (200, 1)
+
+
 async def test_announced_size_is_refused_unread(served: Served) -> None:
     head = f"POST /v1/check HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nContent-Length: {MAX_BODY + 1}\r\n"
     status, answer = await served.raw(

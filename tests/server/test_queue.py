@@ -160,6 +160,21 @@ async def test_bytes_are_bounded_too(
     await asyncio.gather(*tasks)
 
 
+async def test_no_more_than_can_be_answered_in_time(queue: Queue, gated: Gated) -> None:
+    """At a picture a second, ten seconds are ten pictures; who overtakes them waits less."""
+    gated.decoding.clear()
+    queue._pace = 1.0
+    tasks = [ask(queue, gated, picture(seed, 64, 48)) for seed in range(10)]
+    await until(lambda: len(queue) == 10)
+    for priority in (Priority.VISIBLE, Priority.BACKGROUND):
+        with pytest.raises(ApiError, match="too much to do"):
+            await ask(queue, gated, picture(10, 64, 48), priority)
+    tasks.append(ask(queue, gated, picture(10, 64, 48), Priority.USER))
+    gated.open()
+    assert len(await asyncio.gather(*tasks)) == 11
+    assert queue._pace < 1.0
+
+
 async def test_nobody_waits_any_more(queue: Queue, gated: Gated) -> None:
     gated.decoding.clear()
     gated.scoring.clear()

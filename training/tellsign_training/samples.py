@@ -46,10 +46,10 @@ class Photograph:
 
 PHOTOGRAPHS = (
     Photograph("astronaut.png", "Portrait day", "NASA, public domain", False),
-    Photograph("chelsea.png", "Look who is here", "S. van der Walt, CC0", True),
-    Photograph("coffee.png", "First cup", "R. Michetti, no restrictions", True),
-    Photograph("rocket.jpg", "Lift-off", "SpaceX, CC0", False),
-    Photograph("grace_hopper.jpg", "A pioneer", "US Navy, public domain", True),
+    Photograph("chelsea.png", "Look who is here", "S. van der Walt, CC0", True, width=448),
+    Photograph("coffee.png", "First cup", "R. Michetti, no restrictions", True, declares=True),
+    Photograph("rocket.jpg", "Lift-off", "SpaceX, CC0", True),
+    Photograph("grace_hopper.jpg", "A pioneer", "US Navy, public domain", False),
     Photograph("hubble_deep_field.jpg", "Far away", "NASA, public domain", False),
 )
 

@@ -55,7 +55,10 @@ def daemon(model: str, device: str) -> Iterator[Daemon]:
         start = time.monotonic()
         with (state / "log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603
-                command, env=os.environ | {"TELLSIGN_STATE": name}, stdout=log, stderr=log
+                command,
+                env=os.environ | {"TELLSIGN_STATE": name, "TELLSIGN_VERDICTS": ""},
+                stdout=log,
+                stderr=log,
             )
         try:
             running = _listening(state, process)

@@ -122,7 +122,10 @@ async def _daemon(state: Path) -> AsyncIterator[tuple[str, str]]:
     command = [sys.executable, "-m", "tellsign", "serve", "--port", "0"]
     with (state / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *command, env=os.environ | {"TELLSIGN_STATE": str(state)}, stdout=log, stderr=log
+            *command,
+            env=os.environ | {"TELLSIGN_STATE": str(state), "TELLSIGN_VERDICTS": ""},
+            stdout=log,
+            stderr=log,
         )
         try:
             async with aiohttp.ClientSession() as session:

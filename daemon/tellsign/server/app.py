@@ -14,16 +14,25 @@ from pathlib import Path
 from aiohttp import web
 
 from tellsign import __version__
-from tellsign.server import local
+from tellsign.server import choices, local
 from tellsign.server.daemon import DAEMON, Daemon
 from tellsign.server.errors import answer_errors
-from tellsign.server.guard import KEYS, authenticate, guard, secure
+from tellsign.server.guard import KEYS, authenticate, check_api, guard, secure
 from tellsign.server.local import Running
 from tellsign.server.logs import event, log_requests
+from tellsign.server.metrics import METRICS, count_requests
 from tellsign.server.model import Shelf
 from tellsign.server.pairing import Clients, Keys
 from tellsign.server.routes import DEADLINE, ROUTES
-from tellsign.settings import DEFAULT_MODEL, DEFAULT_PORT, HOST, PORT_COUNT, state_dir
+from tellsign.settings import (
+    DEFAULT_MODEL,
+    DEFAULT_PORT,
+    HOST,
+    PORT_COUNT,
+    UNLOAD_MINUTES,
+    state_dir,
+    verdicts_file,
+)
 
 
 class StartError(RuntimeError):
@@ -36,8 +45,17 @@ class Options:
 
     host: str = HOST
     port: int = DEFAULT_PORT
-    model: str = DEFAULT_MODEL
+    model: str | None = None
+    """None: the one chosen last, or else the default."""
     device: str = "auto"
+    idle: float = UNLOAD_MINUTES * 60
+    """Seconds after which the model is unloaded; 0 is never."""
+
+    def models(self, folder: Path) -> list[str]:
+        """The model to start with, and what else if it can't be used."""
+        if self.model:
+            return [self.model]
+        return [choices.model(folder) or DEFAULT_MODEL, DEFAULT_MODEL]
 
 
 @dataclass(frozen=True)
@@ -49,16 +67,19 @@ class Started:
     paired: int
 
 
-def create_app(daemon: Daemon, model_id: str = DEFAULT_MODEL) -> web.Application:
+def create_app(daemon: Daemon, *model_ids: str) -> web.Application:
     """The application around a daemon, which it starts and closes."""
-    app = web.Application(middlewares=[log_requests, answer_errors, guard, authenticate])
+    app = web.Application(
+        middlewares=[count_requests, log_requests, answer_errors, guard, check_api, authenticate]
+    )
     app[DAEMON] = daemon
     app[KEYS] = daemon.keys
+    app[METRICS] = daemon.metrics
     app.add_routes(ROUTES)
     app.on_response_prepare.append(secure)
 
     async def life(_: web.Application) -> AsyncIterator[None]:
-        daemon.start(model_id)
+        daemon.start(*(model_ids or [DEFAULT_MODEL]))
         yield
         await daemon.close()
 
@@ -104,7 +125,7 @@ def listen(host: str, port: int) -> socket.socket:
     ports = range(port, port + PORT_COUNT) if port == DEFAULT_PORT else [port]
     for candidate in ports:
         try:
-            return socket.create_server((host, candidate), family=family, backlog=128)
+            return socket.create_server((host, candidate), family=family, backlog=1024)
         except OSError as error:
             last = error
     what = f"All ports from {ports[0]} to {ports[-1]} are" if len(ports) > 1 else f"Port {port} is"
@@ -137,14 +158,15 @@ async def running(options: Options, folder: Path) -> AsyncIterator[Started]:
     listener = listen(options.host, options.port)
     host, port = listener.getsockname()[:2]
     state = Running(os.getpid(), host, port, __version__, int(time.time()), keys.control)
-    daemon = Daemon(keys, Shelf(options.device))
-    runner = create_runner(create_app(daemon, options.model))
+    daemon = Daemon(keys, Shelf(options.device), verdicts=verdicts_file(), idle=options.idle)
+    models = options.models(folder)
+    runner = create_runner(create_app(daemon, *models))
     try:
         await runner.setup()
         await web.SockSite(runner, listener).start()
         local.write(folder, state)
         event("start", address=state.address, pid=state.pid, version=__version__)
-        yield Started(state.address, options.model, len(keys.clients))
+        yield Started(state.address, models[0], len(keys.clients))
     finally:
         await finish(daemon, runner)
         listener.close()

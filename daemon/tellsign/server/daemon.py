@@ -3,25 +3,43 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tellsign.server.cache import Cache
 from tellsign.server.errors import ApiError
 from tellsign.server.events import Events
+from tellsign.server.metrics import Metrics
 from tellsign.server.model import Model, Shelf
 from tellsign.server.pairing import Keys
 from tellsign.server.queue import Queue
+from tellsign.settings import UNLOAD_MINUTES
+
+if TYPE_CHECKING:
+    from tellsign.detector import Detector
 
 
 class Daemon:
     """To be made in a running event loop."""
 
-    def __init__(self, keys: Keys, shelf: Shelf, queue: Queue | None = None) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        shelf: Shelf,
+        queue: Queue | None = None,
+        verdicts: Path | None = None,
+        idle: float = UNLOAD_MINUTES * 60,
+    ) -> None:
+        """`verdicts`: the file of known verdicts; None keeps them in memory alone. `idle`: seconds
+        after which the model is unloaded; 0 is never."""
         self.keys = keys
         self.events = Events()
-        self.queue = queue or Queue()
-        self.model = Model(shelf, self._model_changed)
+        self.queue = Queue() if queue is None else queue
+        self.cache = Cache(verdicts)
+        self.metrics = Metrics(self)
+        self.model = Model(shelf, self._model_changed, idle, lambda: self._working > 0)
         self._stopping = False
         self._working = 0
         self._idle = asyncio.Event()
@@ -40,15 +58,23 @@ class Daemon:
     def hello(self) -> dict[str, Any]:
         return {"state": self.state, "model": self.model.status()}
 
-    def start(self, model_id: str) -> None:
+    def start(self, *model_ids: str) -> None:
+        """`model_ids`: the model to use, and what else if it can't be used."""
         self.queue.start()
-        self.model.use(model_id)
+        self.cache.start()
+        self.model.use(*model_ids)
 
     def stop(self) -> None:
         """Take no new work; what runs goes on."""
         self._stopping = True
         self._tell_state()
         self.events.close()
+
+    def known(self, sha256: str, detector: "Detector") -> dict[str, Any] | None:
+        """The report of a picture that was seen before."""
+        report = self.cache.get(sha256, detector)
+        self.metrics.lookup(hit=report is not None)
+        return report
 
     @contextmanager
     def work(self) -> Iterator[None]:
@@ -74,7 +100,7 @@ class Daemon:
 
     async def close(self) -> None:
         """Let go of everything, when all requests have been answered."""
-        await asyncio.gather(self.model.close(), self.queue.close())
+        await asyncio.gather(self.model.close(), self.queue.close(), self.cache.close())
 
     def _model_changed(self) -> None:
         self.events.publish("model", self.model.status())

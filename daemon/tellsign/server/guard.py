@@ -13,6 +13,7 @@ from aiohttp import web
 from tellsign.server.errors import ApiError, Handler
 from tellsign.server.logs import note
 from tellsign.server.pairing import CONTROL, Keys
+from tellsign.settings import API, OLDEST_API
 
 KEYS = web.AppKey("keys", Keys)
 CLIENT = web.RequestKey("client", str)
@@ -21,8 +22,14 @@ PAGES = {"/pair"}
 """HTML pages of the daemon: other sites may link to them, nothing else."""
 ANYONE = {"/v1/health", "/v1/openapi.json", "/v1/pair", "/pair", "/pair.js", "/pair.css"}
 CONTROL_ONLY = {"/v1/pair/code", "/v1/clients"}
+ANY_API = ANYONE - {"/v1/pair"}
+"""What clients of every age may ask; here they learn which interface is spoken."""
+API_HEADER = "X-Tellsign-Api"
+"""In it a client may say for which interface it was made; a script need not."""
 
 _EXTENSION = re.compile(r"(chrome|moz)-extension://[\w.-]+")
+
+_NUMBER = re.compile(r"[0-9]{1,6}")
 
 _SECURITY = {
     "Cache-Control": "no-store",
@@ -56,6 +63,16 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 @web.middleware
+async def check_api(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a client that is too old or too new, before anything else goes wrong with it."""
+    made_for = request.headers.getall(API_HEADER, [])
+    resource = request.match_info.route.resource
+    if made_for and resource and resource.canonical not in ANY_API:
+        _check_api(made_for)
+    return await handler(request)
+
+
+@web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Ask for a token wherever the table above doesn't say otherwise."""
     resource = request.match_info.route.resource
@@ -71,6 +88,18 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     request[CLIENT] = client
     note(request, client=client)
     return await handler(request)
+
+
+def _check_api(made_for: list[str]) -> None:
+    if len(made_for) > 1 or not _NUMBER.fullmatch(made_for[0]):
+        raise ApiError(400, "bad_request", f"{API_HEADER} must be a number.")
+    number = int(made_for[0])
+    if number < OLDEST_API:
+        message = "The extension is too old for this Tellsign. Update the extension."
+        raise ApiError(409, "client_too_old", message)
+    if number > API:
+        message = "This Tellsign is too old for the extension. Update Tellsign on this computer."
+        raise ApiError(409, "daemon_too_old", message)
 
 
 def _own_hosts(request: web.Request) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from tellsign.server.files import read_private, write_private
 
 PATIENCE = 25.0
-"""Seconds for an answer; the daemon itself keeps to 20, which a start on a busy machine may take."""
+"""Seconds for an answer; the daemon itself keeps to 20, and a busy machine may need them."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 MAX_JOBS = 256
 MAX_BYTES = 256 * 2**20
 """Of encoded pictures on their way; with MAX_JOBS the bound of the queue."""
+MAX_WAIT = 10.0
+"""Seconds that a picture may have to wait by the pace of the last ones. Half of the deadline: the
+pace of a machine on which other programs run changes."""
+PACE_OVER = 16
+"""Pictures over which the pace is a running mean: two batches."""
 MAX_BATCH = 8
 """Pictures in one call of the network: few, so that a person's request waits little."""
 MAX_READY = 2 * MAX_BATCH
@@ -61,6 +66,14 @@ class Answer:
     report: dict[str, Any]
     reason: str
     heatmap: "Heatmap | None"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What of one priority is on its way; `bytes` are the encoded ones."""
+
+    pictures: int
+    bytes: int
 
 
 T = TypeVar("T")
@@ -101,6 +114,8 @@ class Queue:
         self._jobs: dict[Key, Job] = {}
         self._bytes = 0
         self._number = 0
+        self._pace = 0.02
+        self._settled = 0.0
         self._waiting: Line = asyncio.PriorityQueue()
         self._ready: Line = asyncio.PriorityQueue()
         self._room = asyncio.Semaphore(MAX_READY)
@@ -111,6 +126,13 @@ class Queue:
     def __len__(self) -> int:
         """Pictures that are on their way."""
         return len(self._jobs)
+
+    def load(self) -> dict[Priority, Load]:
+        """What is on its way, by the priority that it has by now."""
+        sizes: dict[Priority, list[int]] = {priority: [] for priority in Priority}
+        for job in self._jobs.values():
+            sizes[job.priority].append(len(job.data))
+        return {priority: Load(len(of), sum(of)) for priority, of in sizes.items()}
 
     def start(self) -> None:
         loops = [self._decode_forever() for _ in range(self._decoders)]
@@ -154,7 +176,8 @@ class Queue:
     def _accept(self, key: Key, data: bytes, detector: "Detector", priority: Priority) -> Job:
         share = SHARE[priority]
         full = len(self._jobs) >= share * self._max_jobs
-        if full or self._bytes + len(data) > share * MAX_BYTES:
+        late = self._ahead(priority) * self._pace > share * MAX_WAIT
+        if full or late or self._bytes + len(data) > share * MAX_BYTES:
             raise busy()
         self._number += 1
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -163,6 +186,9 @@ class Queue:
         self._bytes += len(data)
         self._waiting.put_nowait((priority, job.number, job))
         return job
+
+    def _ahead(self, priority: Priority) -> int:
+        return sum(job.priority <= priority for job in self._jobs.values())
 
     def _hurry(self, job: Job, priority: Priority) -> None:
         """Enter the job once more, further ahead; its later entry will be passed over."""
@@ -178,6 +204,7 @@ class Queue:
             job.data = b""  # an entry of a job that all have left may stand in line for a while
 
     def _settle(self, job: Job, outcome: Answer | Exception) -> None:
+        self._measure(job)
         self._leave(job)
         if job.answer.done():
             return
@@ -185,6 +212,13 @@ class Queue:
             job.answer.set_exception(outcome)
         else:
             job.answer.set_result(outcome)
+
+    def _measure(self, job: Job) -> None:
+        """The pace: seconds from one answer to the next while there is something to do."""
+        now = time.perf_counter()
+        taken = now - max(self._settled, job.start)
+        self._pace += (taken - self._pace) / PACE_OVER
+        self._settled = now
 
     async def _decode_forever(self) -> None:
         while True:

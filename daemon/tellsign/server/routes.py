@@ -1,23 +1,28 @@
 """The calls of the daemon, one function each; `openapi.json` describes them."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from tellsign import __version__
 from tellsign.server.bodies import read_json, read_picture
-from tellsign.server.daemon import DAEMON
+from tellsign.server.daemon import DAEMON, Daemon
 from tellsign.server.errors import ApiError, deadline
 from tellsign.server.logs import note
 from tellsign.server.pairing import CODE_SECONDS
-from tellsign.server.queue import Answer, Priority
+from tellsign.server.queue import Priority
+from tellsign.settings import API
 
-API = 1
 DEADLINE = 20.0
 """Seconds for an answer: Chrome gives up a service worker whose fetch takes more than 30."""
+
+_PRIORITIES = [priority.name.lower() for priority in Priority]
 
 
 async def health(request: web.Request) -> web.Response:
@@ -28,15 +33,31 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def check(request: web.Request) -> web.Response:
-    name = request.query.get("priority", "visible").upper()
-    if name not in Priority.__members__:
-        raise ApiError(400, "bad_request", "The priority is user, visible or background.")
-    answer = await _ask(request, Priority[name])
-    return web.json_response(answer.report)
+    priority = Priority[_choice(request, "priority", _PRIORITIES, "visible").upper()]
+    private = _choice(request, "private", ("0", "1"), "0") == "1"
+    async with _work(request) as daemon:
+        data, sha256 = await read_picture(request)
+        detector = daemon.model.current or await daemon.model.detector()
+        note(request, priority=priority.name.lower(), queue=len(daemon.queue))
+        report = None if private else daemon.known(sha256, detector)
+        if report is None:
+            detector = await daemon.model.detector()  # that of before may have been let go
+            report = (await daemon.queue.ask(data, sha256, detector, priority)).report
+            daemon.metrics.checked(report)
+            if not private:
+                daemon.cache.put(sha256, detector, report)
+        daemon.metrics.verdict(report)
+    return web.json_response(report)
 
 
 async def explain(request: web.Request) -> web.Response:
-    answer = await _ask(request, Priority.USER, request.query.get("method", "gradcam"))
+    method = request.query.get("method", "gradcam")
+    async with _work(request) as daemon:
+        data, sha256 = await read_picture(request)
+        detector = await daemon.model.detector()
+        _check_method(method)
+        note(request, priority="user", queue=len(daemon.queue))
+        answer = await daemon.queue.ask(data, sha256, detector, Priority.USER, method)
     heatmap = answer.heatmap
     assert heatmap is not None
     rows, columns = heatmap.values.shape
@@ -52,19 +73,33 @@ async def explain(request: web.Request) -> web.Response:
     )
 
 
-async def _ask(request: web.Request, priority: Priority, method: str | None = None) -> Answer:
+@asynccontextmanager
+async def _work(request: web.Request) -> AsyncIterator[Daemon]:
+    """Around what a stop has to wait for, and for how long it may go on.
+
+    Raises:
+        ApiError: `stopping`, `deadline`.
+    """
     daemon = request.app[DAEMON]
     with daemon.work():
         try:
             async with asyncio.timeout(DEADLINE):
-                data, sha256 = await read_picture(request)
-                detector = await daemon.model.detector()
-                if method is not None:
-                    _check_method(method)
-                note(request, priority=priority.name.lower(), queue=len(daemon.queue))
-                return await daemon.queue.ask(data, sha256, detector, priority, method)
+                yield daemon
         except TimeoutError:
             raise deadline() from None
+
+
+def _choice(request: web.Request, name: str, choices: Sequence[str], otherwise: str) -> str:
+    """A parameter of the query, given once at most.
+
+    Raises:
+        ApiError: `bad_request`; nothing is guessed, least of all whether a window is private.
+    """
+    given = request.query.getall(name, [otherwise])
+    if len(given) > 1 or given[0] not in choices:
+        message = f"The parameter {name} is one of: {', '.join(choices)}."
+        raise ApiError(400, "bad_request", message)
+    return given[0]
 
 
 def _check_method(method: str) -> None:
@@ -94,6 +129,11 @@ async def put_model(request: web.Request) -> web.Response:
 async def events(request: web.Request) -> web.StreamResponse:
     daemon = request.app[DAEMON]
     return await daemon.events.answer(request, daemon.hello())
+
+
+async def metrics(request: web.Request) -> web.Response:
+    text = request.app[DAEMON].metrics.text()
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def pair(request: web.Request) -> web.Response:
@@ -148,6 +188,7 @@ ROUTES = [
     web.get("/v1/model", get_model, allow_head=False),
     web.put("/v1/model", put_model),
     web.get("/v1/events", events, allow_head=False),
+    web.get("/v1/metrics", metrics, allow_head=False),
     web.post("/v1/pair", pair),
     web.post("/v1/pair/code", new_code),
     web.get("/v1/pair/code", code_state, allow_head=False),
