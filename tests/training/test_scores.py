@@ -1,6 +1,8 @@
+import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ class FakeDetector:
     """Scores by mean brightness, and is stopped after some pictures."""
 
     plan = ViewPlan(64, 128, 1, False)
+    info = SimpleNamespace(digest="sha256:1")
 
     def __init__(self, stop_after: int = 99) -> None:
         self.left = stop_after
@@ -70,8 +73,11 @@ def test_deliveries_may_be_added_and_parts_grow(samples: list[Sample], tmp_path:
 
 def test_a_file_of_fewer_deliveries_gets_the_others(samples: list[Sample], tmp_path: Path) -> None:
     keep = tmp_path / "scores.csv"
-    rows = [f"{name},1,g,s,c,0.5,-1.5" for name in names(samples)]
-    keep.write_text("\n".join(["path,ai,generator,source,content,clean,web", *rows]) + "\n")
+    score(FakeDetector(), samples, TIERS[:2], 1, keep)
+    with keep.open(newline="") as file:
+        key = list(csv.DictReader(file))[-1]["model"]
+    rows = [f"{name},{key},1,g,s,c,0.5,-1.5" for name in names(samples)]
+    keep.write_text("\n".join(["path,model,ai,generator,source,content,clean,web", *rows]) + "\n")
     kept = score(FakeDetector(0), samples, TIERS[:2], 1, keep)
     assert kept.logits.tolist() == [[0.5, -1.5]] * 5
     found = score(FakeDetector(5), samples, TIERS + FORMATS, 1, keep)
@@ -89,6 +95,10 @@ def test_a_file_of_something_else_is_refused(samples: list[Sample], tmp_path: Pa
     others = [replace(s, path=s.path.parent / "other" / s.path.name) for s in samples]
     with pytest.raises(DataError, match="other pictures"):
         score(FakeDetector(), others, TIERS, 1, keep)
+    another = FakeDetector()
+    another.plan = replace(another.plan, crops=2)
+    with pytest.raises(DataError, match="another model"):
+        score(another, samples, TIERS, 1, keep)
 
 
 def test_unreadable_and_missing_pictures_are_left_out_and_named(

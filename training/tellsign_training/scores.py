@@ -1,6 +1,7 @@
 """Logits of a detector for every picture of a split in every delivery tier."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ Array = npt.NDArray[np.float64]
 
 DELIVERIES = {tier.name: tier for tier in TIERS + FORMATS}
 """All deliveries of the protocol, in the order of its tables."""
-KNOWN = ("path", "ai", "generator", "source", "content")
+KNOWN = ("path", "model", "ai", "generator", "source", "content")
 """The first columns of a file of scores; a column a tier follows, empty where not scored."""
 
 Logits = dict[str, float]
@@ -66,12 +67,13 @@ def score(
     whole = samples if among is None else among
     names_of = {sample.path: name for name, sample in zip(names(whole), whole, strict=True)}
     named = {names_of[sample.path]: sample for sample in samples}
-    found = _kept(keep) if keep and keep.exists() else {}
+    key = _key(detector)
+    found = _kept(keep, key) if keep and keep.exists() else {}
     if found and not found.keys() & set(names_of.values()):
         raise DataError(f"{keep} holds the scores of other pictures; name another file.")
     wanted = {name: [t for t in tiers if t.name not in found.get(name, {})] for name in named}
     todo = {name: (named[name], missing) for name, missing in wanted.items() if missing}
-    with _book(keep) as write:
+    with _book(keep, key) as write:
         work = partial(_views, plan=detector.plan)
         results = pooled(work, list(todo.values()), workers, "scoring")
         for (name, (sample, missing)), result in zip(todo.items(), results, strict=True):
@@ -114,7 +116,13 @@ def names(samples: Sequence[Sample]) -> list[str]:
     raise DataError("A picture is listed twice.")
 
 
-def _kept(path: Path) -> dict[str, Logits]:
+def _key(detector: Detector) -> str:
+    """Tells the scores of a model from those of another training or with other views."""
+    what = f"{detector.info.digest} {detector.plan}"
+    return hashlib.sha256(what.encode()).hexdigest()[:12]
+
+
+def _kept(path: Path, key: str) -> dict[str, Logits]:
     """The logits in a file of scores, by picture; of several rows of one the last counts.
 
     A last row that a kill cut short is taken out of the file, and columns that it lacks are added.
@@ -126,6 +134,8 @@ def _kept(path: Path) -> dict[str, Logits]:
     if tuple(header[: len(KNOWN)]) != KNOWN or not set(tiers) <= set(DELIVERIES):
         raise DataError(f"{path} is no file of scores of these deliveries; name another.")
     whole = rows if text.endswith("\n") else rows[:-1]
+    if any(row[1] != key for row in whole):
+        raise DataError(f"{path} holds the scores of another model; name another file.")
     cells = [dict(zip(tiers, row[len(KNOWN) :], strict=True)) for row in whole]
     if whole != rows or tiers != list(DELIVERIES):
         part = path.with_name(path.name + ".part")
@@ -147,7 +157,7 @@ def _kept(path: Path) -> dict[str, Logits]:
 
 
 @contextmanager
-def _book(path: Path | None) -> Iterator[Callable[[str, Sample, Logits], None]]:
+def _book(path: Path | None, key: str) -> Iterator[Callable[[str, Sample, Logits], None]]:
     """A writer of rows to the end of the file, if any; each is on its way to the disk at once."""
     if path is None:
         yield lambda name, sample, logits: None
@@ -159,7 +169,7 @@ def _book(path: Path | None) -> Iterator[Callable[[str, Sample, Logits], None]]:
             writer.writerow([*KNOWN, *DELIVERIES])
 
         def write(name: str, s: Sample, logits: Logits) -> None:
-            known = [name, int(s.ai), s.generator, s.source, s.content]
+            known = [name, key, int(s.ai), s.generator, s.source, s.content]
             writer.writerow([*known, *(logits.get(tier, "") for tier in DELIVERIES)])
             file.flush()
 
