@@ -10,6 +10,9 @@ from tellsign.demo.browsers import BrowserError, find
 from tellsign.demo.command import WIDTH, DemoError, own_posts, sample_posts
 from tests.conftest import saved, scene
 
+SUSPECTED, DECLARED = (179, 18, 29), (11, 92, 115)
+"""The colours of the two badges."""
+
 
 def browsers() -> list[str]:
     found = []
@@ -31,11 +34,20 @@ def test_the_demo_ends_with_a_table_and_a_screenshot(kind: str, tmp_path: Path) 
         [*command, "--screenshot", shot], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for post in sample_posts():
-        assert post.path.name in done.stdout
+    lines = done.stdout.splitlines()
+    names = [post.path.name for post in sample_posts()]
+    rows = {name: next(line for line in lines if name in line) for name in names}
+    assert "Suspected AI" in rows["ai-chelsea.jpg"]
+    assert "Declares AI" in rows["ai-coffee.jpg"]
+    for name, row in rows.items():
+        assert name.startswith("ai-") or row.startswith("No sign found"), row
     with Image.open(shot) as image:
         assert image.width == WIDTH
-        assert len(image.convert("RGB").getcolors(1 << 24) or []) > 5000  # the pictures are there
+        colours = image.convert("RGB").getcolors(1 << 24) or []
+    assert len(colours) > 5000  # the pictures are there
+    painted = {colour: count for count, colour in colours}
+    assert painted.get(SUSPECTED, 0) > 300
+    assert painted.get(DECLARED, 0) > 300
 
 
 def test_samples_say_what_they_are() -> None:

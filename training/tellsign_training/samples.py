@@ -46,7 +46,7 @@ class Photograph:
 
 PHOTOGRAPHS = (
     Photograph("astronaut.png", "Portrait day", "NASA, public domain", False),
-    Photograph("chelsea.png", "Look who is here", "S. van der Walt, CC0", True, width=448),
+    Photograph("chelsea.png", "Look who is here", "S. van der Walt, CC0", True, width=480),
     Photograph("coffee.png", "First cup", "R. Michetti, no restrictions", True, declares=True),
     Photograph("rocket.jpg", "Lift-off", "SpaceX, CC0", True),
     Photograph("grace_hopper.jpg", "A pioneer", "US Navy, public domain", False),

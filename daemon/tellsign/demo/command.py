@@ -15,11 +15,13 @@ import aiohttp
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from tellsign.commands.check import STYLES, WORDS, pictures_in
+from tellsign.commands.check import DECLARES, STYLES, WORDS, pictures_in
 from tellsign.demo.browsers import BrowserError, Installed, Page, find, running
 from tellsign.demo.feed import Post, serving
 from tellsign.desktop import has_display
+from tellsign.provenance.evidence import marks_ai
 
 HERE = Path(__file__).parent
 EXTENSION = HERE.parents[2] / "extension"
@@ -170,7 +172,7 @@ def _log(state: Path) -> str:
 async def _table(posts: Sequence[Post], address: str, token: str) -> Table:
     """What the daemon says of every picture, beside what it is."""
     table = Table(box=None, pad_edge=False)
-    for column in ("verdict", "AI", "picture", "what it is"):
+    for column in ("verdict", "AI", "file says", "picture", "what it is"):
         table.add_column(column, justify="right" if column == "AI" else "left", overflow="fold")
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers) as session:
@@ -180,13 +182,14 @@ async def _table(posts: Sequence[Post], address: str, token: str) -> Table:
     return table
 
 
-def _row(post: Post, result: dict[str, Any]) -> list[str]:
+def _row(post: Post, result: dict[str, Any]) -> list[str | Text]:
     if "error" in result:
         style = STYLES["error"]
-        return [f"[{style}]Error[/]", "", post.path.name, result["error"]["message"]]
+        return [f"[{style}]Error[/]", "", "", post.path.name, result["error"]["message"]]
     verdict = result["verdict"]
     words = f"[{STYLES[verdict]}]{WORDS[verdict]}[/]"
-    return [words, f"{result['probability']:.0%}", post.path.name, post.truth]
+    says = DECLARES if any(map(marks_ai, result["evidence"])) else ""
+    return [words, f"{result['probability']:.0%}", says, post.path.name, post.truth]
 
 
 async def _steady(page: Page) -> bytes:

@@ -177,13 +177,16 @@ export class Daemon {
 	}
 }
 
+/** What a file declares is a mark of its own, which the tests of the detector's marks would count. @param {Verdict} verdict */
+const saysNothing = ({ evidence }) => !evidence.some(({ declares_ai }) => declares_ai);
+
 /** @type {Promise<number[]> | null} the bundled network's logits of the samples, the highest first */
 let sampleLogits = null;
 
 async function scoreSamples() {
 	const { stdout } = await promisify(execFile)(COMMAND, ["check", "--json", SAMPLES]);
-	const logits = stdout.trim().split("\n").map((line) => JSON.parse(line).logit);
-	return logits.sort((a, b) => b - a);
+	const reports = stdout.trim().split("\n").map((line) => JSON.parse(line)).filter(saysNothing);
+	return reports.map(({ logit }) => logit).sort((a, b) => b - a);
 }
 
 /**
@@ -234,7 +237,7 @@ export function declaringAi(jpeg) {
 }
 
 /**
- * The sample pictures of `tellsign demo`, with the daemon's own word about each.
+ * The sample pictures of `tellsign demo` that declare nothing, with the daemon's own word about each.
  * @param {Daemon} daemon
  * @param {string} token
  * @returns {Promise<Sample[]>}
@@ -248,5 +251,5 @@ export async function readSamples(daemon, token) {
 		samples.push({ file, bytes, verdict: await daemon.check(token, bytes) });
 	}
 
-	return samples;
+	return samples.filter(({ verdict }) => saysNothing(verdict));
 }
