@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,11 @@ def test_the_demo_ends_with_a_table_and_a_screenshot(kind: str, tmp_path: Path) 
     shot = tmp_path / "shot.png"
     command = [sys.executable, "-m", "tellsign", "demo", "--headless", "--browser", kind]
     done = subprocess.run(
-        [*command, "--screenshot", shot], capture_output=True, text=True, timeout=300
+        [*command, "--screenshot", shot],
+        env=os.environ | {"COLUMNS": "140"},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()

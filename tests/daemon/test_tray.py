@@ -27,7 +27,7 @@ needs_x = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(M
 
 
 def until(probe: Callable[[], T | None]) -> T:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 180
     while not (found := probe()):
         assert time.monotonic() < end, "it never came to hold"
         time.sleep(0.1)

@@ -1,5 +1,6 @@
 """`tellsign pair` and `tellsign token`, against a real daemon and without one."""
 
+import logging
 import re
 import signal
 import subprocess
@@ -95,6 +96,7 @@ def test_without_a_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_serve_listens_on_loopback_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELLSIGN_STATE", str(tmp_path))
+    monkeypatch.setattr(logging.root, "handlers", [])  # the log goes to a stream of this call
     result = CliRunner().invoke(app, ["serve", "--host", "0.0.0.0"])
     assert result.exit_code == 1
     assert "this machine only" in result.output

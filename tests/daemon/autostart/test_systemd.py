@@ -72,7 +72,7 @@ def systemctl(*arguments: str) -> str:
 
 
 def wait(probe: Callable[[], T | None]) -> T:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not (found := probe()):
         assert time.monotonic() < end, "it never came to hold"
         time.sleep(0.1)
