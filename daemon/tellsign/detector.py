@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tellsign import engines, provenance
+from tellsign import engines
 from tellsign.engines import Engine, EngineStatus
 from tellsign.models.folder import ModelFolder, ModelInfo
-from tellsign.picture import Picture, decode
+from tellsign.picture import Picture
+from tellsign.prepared import prepare, timings
 from tellsign.provenance import Evidence
 from tellsign.settings import precision
 from tellsign.verdict import SUSPECTED, Verdict, judge
@@ -109,24 +110,13 @@ class Detector:
             PictureError: the bytes give no picture.
         """
         start = time.perf_counter()
-        picture = decode(data)
-        decoded = time.perf_counter()
-        evidence = provenance.read(data, picture.format, picture.pixels)
-        told = time.perf_counter()
-        crops = self.views(picture)
-        viewed = time.perf_counter()
-        [logit] = self.score([crops])
+        prepared = prepare(data, self)
+        before = time.perf_counter()
+        [logit] = self.score([prepared.views])
         end = time.perf_counter()
-        timings = {
-            "decode": decoded - start,
-            "provenance": told - decoded,
-            "views": viewed - told,
-            "queue": 0.0,
-            "network": end - viewed,
-            "total": end - start,
-        }
-        milliseconds = {name: round(value * 1000, 2) for name, value in timings.items()}
-        return self.report(picture, self.verdict(logit), milliseconds, evidence)
+        seconds = {**prepared.seconds, "queue": 0.0, "network": end - before}
+        told = timings(seconds, end - start)
+        return self.report(prepared.picture, self.verdict(logit), told, prepared.evidence)
 
     def report(
         self,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tellsign.detector import Detector
 from tellsign.picture import digest
-from tellsign.server.queue import SHARE, Priority, Queue
+from tellsign.server.job import Priority
+from tellsign.server.queue import SHARE, Queue
 
 from .conftest import LoadedShelf, Served, picture, serve, until
 from .test_queue import Gated

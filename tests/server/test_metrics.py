@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tellsign.detector import Detector
 from tellsign.picture import digest
-from tellsign.server.queue import Priority
+from tellsign.server.job import Priority
 
 from .conftest import LoadedShelf, Served, picture, serve, until
 from .test_cache import PROMPT, with_prompt

@@ -12,7 +12,8 @@ import pytest
 from tellsign.detector import Detector
 from tellsign.picture import Picture, PictureError, digest
 from tellsign.server.errors import ApiError
-from tellsign.server.queue import MAX_BATCH, Answer, Priority, Queue
+from tellsign.server.job import Answer, Priority
+from tellsign.server.queue import MAX_BATCH, Queue
 
 from .conftest import picture, until
 

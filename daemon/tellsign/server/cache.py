@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tellsign import __version__
+from tellsign.prepared import STEPS
 from tellsign.server.cache_file import CacheFile
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ MAX_BYTES = 16 * 2**20
 """Of verdicts as JSON; with MAX_ENTRIES the bound of the cache, in memory and on disk."""
 SAVE_AFTER = 3.0
 """Seconds from a change to its being written: a page's pictures are one transaction."""
-
-STEPS = ("decode", "provenance", "views", "queue", "network")
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tellsign.server.errors import Handler
-from tellsign.server.queue import Priority
+from tellsign.server.job import Priority
 
 if TYPE_CHECKING:
     from tellsign.detector import Detector

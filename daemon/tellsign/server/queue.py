@@ -11,22 +11,14 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
-from tellsign import provenance
-from tellsign.picture import Picture, decode
-from tellsign.provenance import Evidence
 from tellsign.server.errors import busy
+from tellsign.server.job import Answer, Job, Key, Priority, Stage
 
 if TYPE_CHECKING:
     from tellsign.detector import Detector
-    from tellsign.explain import Heatmap
-    from tellsign.views import Pixels
 
 MAX_JOBS = 256
 MAX_BYTES = 256 * 2**20
@@ -42,30 +34,8 @@ MAX_READY = 2 * MAX_BATCH
 """Decoded pictures ahead of the network; more would only make the order of decoding final."""
 
 
-class Priority(IntEnum):
-    USER = 0
-    VISIBLE = 1
-    BACKGROUND = 2
-
-
 SHARE = {Priority.USER: 1.0, Priority.VISIBLE: 0.9, Priority.BACKGROUND: 0.7}
 """How much of the queue each priority may fill: there is always room for a person's request."""
-
-
-class Stage(IntEnum):
-    WAITING = 0
-    DECODING = 1
-    READY = 2
-    SCORING = 3
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A verdict's JSON and, if it was asked for, the heatmap."""
-
-    report: dict[str, Any]
-    reason: str
-    heatmap: "Heatmap | None"
 
 
 @dataclass(frozen=True)
@@ -77,29 +47,6 @@ class Load:
 
 
 T = TypeVar("T")
-
-Key = tuple[str, int, str | None]
-
-
-@dataclass(eq=False)
-class Job:
-    """One picture for one detector, and all who wait for it."""
-
-    key: Key
-    number: int
-    data: bytes
-    detector: "Detector"
-    method: str | None
-    priority: Priority
-    answer: asyncio.Future[Answer]
-    stage: Stage = Stage.WAITING
-    waiters: int = 0
-    start: float = field(default_factory=time.perf_counter)
-    seconds: dict[str, float] = field(default_factory=dict)
-    picture: Picture | None = None
-    evidence: list[Evidence] = field(default_factory=list)
-    views: "Pixels | None" = None
-
 
 Entry = tuple[Priority, int, Job]
 Line = asyncio.PriorityQueue[Entry]
@@ -225,7 +172,7 @@ class Queue:
             await self._room.acquire()
             job = await self._take_waiting()
             try:
-                await _run(self._decoding, partial(_prepare, job))
+                await _run(self._decoding, job.prepare)
             except Exception as error:
                 self._room.release()
                 self._settle(job, error)
@@ -270,14 +217,14 @@ class Queue:
 
     async def _score(self, batch: list[Job]) -> None:
         detector, start = batch[0].detector, time.perf_counter()
-        views = [job.views for job in batch if job.views is not None]
+        views = [job.prepared.views for job in batch if job.prepared]
         logits = await _run(self._network, lambda: detector.score(views))
         seconds = time.perf_counter() - start
         explained = []
         for job, logit in zip(batch, logits, strict=True):
-            job.seconds["network"] = seconds
+            job.network = seconds
             if job.method is None:
-                self._settle(job, _answer(job, logit))
+                self._settle(job, job.answered(logit))
             else:
                 explained.append((job, logit))
         for job, logit in explained:  # after the others: a heatmap takes longer than a batch
@@ -285,46 +232,18 @@ class Queue:
                 await self._explain(job, logit)
 
     async def _explain(self, job: Job, logit: float) -> None:
-        picture, method = job.picture, job.method
-        assert picture is not None
+        prepared, method = job.prepared, job.method
+        assert prepared is not None
         assert method is not None
         try:
-            heatmap = await _run(self._network, lambda: job.detector.explain(picture, method))
+            heatmap = await _run(
+                self._network, lambda: job.detector.explain(prepared.picture, method)
+            )
         except Exception as error:
             self._settle(job, error)
         else:
-            self._settle(job, _answer(job, logit, heatmap))
+            self._settle(job, job.answered(logit, heatmap))
 
 
 async def _run(pool: Executor, work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(pool, work)
-
-
-def _prepare(job: Job) -> None:
-    """Decode, read what the file says of itself, and cut, in a thread. Pixels are kept only for a
-    heatmap."""
-    start = time.perf_counter()
-    picture = decode(job.data)
-    decoded = time.perf_counter()
-    job.evidence = provenance.read(job.data, picture.format, picture.pixels)
-    told = time.perf_counter()
-    job.views = job.detector.views(picture)
-    job.seconds = {
-        "decode": decoded - start,
-        "provenance": told - decoded,
-        "views": time.perf_counter() - told,
-    }
-    nothing = np.empty((0, 0, 3), np.uint8)
-    job.picture = picture if job.method else replace(picture, pixels=nothing)
-
-
-def _answer(job: Job, logit: float, heatmap: "Heatmap | None" = None) -> Answer:
-    total = time.perf_counter() - job.start
-    steps = {**job.seconds, "queue": max(0.0, total - sum(job.seconds.values())), "total": total}
-    order = ("decode", "provenance", "views", "queue", "network", "total")
-    timings = {name: round(steps[name] * 1000, 2) for name in order}
-    verdict = job.detector.verdict(logit)
-    assert job.picture is not None
-    report = job.detector.report(job.picture, verdict, timings, job.evidence)
-    reason = job.detector.reason(verdict, heatmap) if heatmap else verdict.reason
-    return Answer(report, reason, heatmap)

@@ -14,9 +14,9 @@ from tellsign import __version__
 from tellsign.server.bodies import read_json, read_picture
 from tellsign.server.daemon import DAEMON, Daemon
 from tellsign.server.errors import ApiError, deadline
+from tellsign.server.job import Priority
 from tellsign.server.logs import note
 from tellsign.server.pairing import CODE_SECONDS
-from tellsign.server.queue import Priority
 from tellsign.settings import API
 
 DEADLINE = 20.0

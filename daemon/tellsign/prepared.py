@@ -1,0 +1,55 @@
+"""What is done with a picture's bytes before the network, and how the time of each step is told."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tellsign import provenance
+from tellsign.picture import Picture, decode
+from tellsign.provenance import Evidence
+from tellsign.views import Pixels
+
+STEPS = ("decode", "provenance", "views", "queue", "network")
+"""The steps of a picture, in this order in a verdict's timings."""
+
+
+class Viewer(Protocol):
+    """What cuts a picture into the views [n, S, S, 3] of its network."""
+
+    def views(self, picture: Picture) -> Pixels: ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture, what its file says of itself, its views uint8 [n, S, S, 3], and the seconds that
+    each step took."""
+
+    picture: Picture
+    evidence: list[Evidence]
+    views: Pixels
+    seconds: dict[str, float]
+
+
+def prepare(data: bytes, viewer: Viewer) -> Prepared:
+    """Decode, read what the file says of itself, and cut.
+
+    Raises:
+        PictureError: the bytes give no picture.
+    """
+    start = time.perf_counter()
+    picture = decode(data)
+    decoded = time.perf_counter()
+    evidence = provenance.read(data, picture.format, picture.pixels)
+    told = time.perf_counter()
+    views = viewer.views(picture)
+    end = time.perf_counter()
+    times = (decoded - start, told - decoded, end - told)
+    return Prepared(picture, evidence, views, dict(zip(STEPS[:3], times, strict=True)))
+
+
+def timings(seconds: Mapping[str, float], total: float) -> dict[str, float]:
+    """Milliseconds of each step and in all; what no step has taken was spent in the queue."""
+    rest = max(0.0, total - sum(seconds.values()))
+    steps = {"queue": rest, **seconds, "total": total}
+    return {name: round(steps[name] * 1000, 2) for name in (*STEPS, "total")}
