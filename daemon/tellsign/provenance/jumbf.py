@@ -1,6 +1,8 @@
 """JUMBF superboxes (ISO/IEC 19566-5): what must hold of a manifest store before native code reads
 it."""
 
+from tellsign.provenance.containers.boxes import Box, boxes
+
 MAX_DEPTH = 8
 """Superboxes in superboxes; C2PA 2.2 needs four: store, manifest, assertion store, assertion."""
 MAX_BOXES = 4096
@@ -16,10 +18,6 @@ SUPERBOX, DESCRIPTION, COMPRESSED = b"jumb", b"jumd", b"brob"
 STATEMENTS = (b"cbor", b"json")
 STORE = bytes.fromhex("6332706100110010800000aa00389b71")
 """The UUID of a C2PA manifest store: "c2pa" and JUMBF's suffix."""
-
-
-Box = tuple[bytes, int, int]
-"""A box's type, start and end of its content."""
 
 
 class Refused(ValueError):
@@ -74,15 +72,7 @@ def _walk(store: bytes, level: list[Box]) -> None:
 
 def _boxes(store: bytes, at: int, end: int) -> list[Box]:
     """The boxes that fill a range."""
-    boxes: list[Box] = []
-    while at < end:
-        size, kind, head = int.from_bytes(store[at : at + 4], "big"), store[at + 4 : at + 8], 8
-        if size == 1:
-            size, head = int.from_bytes(store[at + 8 : at + 16], "big"), 16
-        elif size == 0:
-            size = end - at
-        if size < head or at + size > end or len(boxes) > MAX_BOXES:
-            raise Refused("The store's boxes are damaged or too many.")
-        boxes.append((kind, at + head, at + size))
-        at += size
-    return boxes
+    found = [*boxes(store, at, end)]
+    if (found[-1][2] if found else at) != end:
+        raise Refused("The store's boxes are damaged or too many.")
+    return found

@@ -4,17 +4,15 @@ uuid box (C2PA 2.2, "Embedding manifests")."""
 from collections.abc import Iterator
 
 from tellsign.provenance.containers.block import MAX_STEPS, MAX_STORE, MAX_TEXT, Block, BlockKind
+from tellsign.provenance.containers.boxes import boxes
 
 C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 MANIFEST = b"manifest\0"
 XMP = b"application/rdf+xml"
 
-Box = tuple[bytes, int, int]
-"""A box's type, start and end of its content."""
-
 
 def walk(data: bytes) -> Iterator[Block]:
-    for kind, start, stop in _boxes(data, 0, len(data)):
+    for kind, start, stop in boxes(data, 0, len(data)):
         if kind == b"uuid" and data[start : start + 16] == C2PA:
             # behind the UUID: version and flags [4], purpose, offset of a Merkle box [8]
             if data[start + 20 : start + 29] == MANIFEST and stop - start <= MAX_STORE:
@@ -25,30 +23,17 @@ def walk(data: bytes) -> Iterator[Block]:
 
 def end(data: bytes) -> int:
     """Where the picture ends: behind its last whole box."""
-    return max((stop for _, _, stop in _boxes(data, 0, len(data))), default=len(data))
-
-
-def _boxes(data: bytes, at: int, stop: int) -> Iterator[Box]:
-    for _ in range(MAX_STEPS):
-        size, kind, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
-        if size == 1:
-            size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
-        elif size == 0:
-            size = stop - at
-        if at + 8 > stop or size < head or at + size > stop:
-            return
-        yield kind, at + head, at + size
-        at += size
+    return max((stop for _, _, stop in boxes(data, 0, len(data))), default=len(data))
 
 
 def _items(data: bytes, start: int, stop: int) -> Iterator[Block]:
     """The Exif and XMP items of a meta box."""
-    boxes = {kind: (at, to) for kind, at, to in _boxes(data, start, stop)}
-    if b"iinf" not in boxes or b"iloc" not in boxes:
+    parts = {kind: (at, to) for kind, at, to in boxes(data, start, stop)}
+    if b"iinf" not in parts or b"iloc" not in parts:
         return
-    kinds = _kinds(data, *boxes[b"iinf"])
-    idat = boxes.get(b"idat", (0, 0))
-    for item, extents in _places(data, *boxes[b"iloc"], idat):
+    kinds = _kinds(data, *parts[b"iinf"])
+    idat = parts.get(b"idat", (0, 0))
+    for item, extents in _places(data, *parts[b"iloc"], idat):
         kind = kinds.get(item)
         if kind is None:
             continue
@@ -62,7 +47,7 @@ def _kinds(data: bytes, at: int, stop: int) -> dict[int, BlockKind]:
     """Which items are metadata, by number."""
     kinds = {}
     entries = at + (6 if data[at : at + 1] == b"\0" else 8)
-    for kind, start, to in _boxes(data, entries, stop):
+    for kind, start, to in boxes(data, entries, stop):
         version = data[start] if start < to else 0
         if kind != b"infe" or version not in (2, 3):
             continue
