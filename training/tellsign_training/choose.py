@@ -109,13 +109,11 @@ def _shared(image: Image.Image, plans: Sequence[ViewPlan]) -> tuple[Pixels, Memb
     members: Members = {}
     for plan in plans:
         picture = scaled[plan.long_side]
-        wanted: list[Box | None] = [*boxes(*picture.size, plan)]
-        keys = [(picture.size, box) for box in wanted + [None] * plan.whole]
-        for key in keys:
-            if key not in rows:
-                rows[key] = len(crops)
-                box = key[1]
+        wanted: list[Box | None] = [*boxes(*picture.size, plan), *[None] * plan.whole]
+        for box in wanted:
+            if (picture.size, box) not in rows:
+                rows[picture.size, box] = len(crops)
                 view = picture.crop(box) if box else whole(picture, plan.size)
                 crops.append(np.asarray(view))
-        members[plan] = [rows[key] for key in keys]
+        members[plan] = [rows[picture.size, box] for box in wanted]
     return np.stack(crops), members

@@ -29,6 +29,7 @@ from tellsign_training.data import DataError, read
 from tellsign_training.export import export as write_folder
 from tellsign_training.fit import Setting, fit, normalised
 from tellsign_training.networks import build
+from tellsign_training.probe import STRENGTH, probe
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
 from tellsign_training.stores import open_store
 from tellsign_training.svm import fit_svm
@@ -120,14 +121,12 @@ def probe_command(
     store: Annotated[Path, typer.Argument(help="A store with the features of a tower.")],
     teacher: Annotated[Path, typer.Option(help="Weights of that tower (safetensors).")],
     out: Annotated[Path, typer.Option(help="Folder of best.safetensors.")],
-    strength: Annotated[float, typer.Option(help="The inverse of the penalty.", min=0)] = 0.003,
+    strength: Annotated[float, typer.Option(help="The inverse of the penalty.", min=0)] = STRENGTH,
 ) -> None:
     """Fit a linear head on the teacher's features: weights of the recipe clip-middle, in a minute.
 
     Next is `tellsign-train export clip-middle --weights OUT/best.safetensors`.
     """
-    from tellsign_training.probe import probe
-
     try:
         network = probe(store, teacher, strength)
     except (DataError, OSError, ValueError) as error:

@@ -18,7 +18,7 @@ from tellsign_training.delivery import TIERS, Tier
 from tellsign_training.evaluate import summary
 from tellsign_training.export import reseal
 from tellsign_training.report import Measured, report, write_report
-from tellsign_training.scores import DELIVERIES, score
+from tellsign_training.scores import DELIVERIES, key_of, score
 from tellsign_training.selection import LeakError, Selection, remarks, select
 from tellsign_training.terminal import WORKERS, stop
 
@@ -136,6 +136,4 @@ def _named(models: Sequence[Path]) -> dict[str, Path]:
 
 def _kept(out: Path, name: str, folder: ModelFolder, split: str) -> Path:
     """Where a model's scores go: those of another training or with other views go elsewhere."""
-    digests = json.loads((folder.path / "digests.json").read_text("utf-8"))
-    key = f"{digests['model.safetensors'][:8]}-{digests['config.json'][:4]}"
-    return out / "scores" / f"{name}.{key}.{split}.csv"
+    return out / "scores" / f"{name}.{key_of(folder)}.{split}.csv"

@@ -9,14 +9,15 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from tellsign.engines.openvino import library
+
 Array = npt.NDArray[np.float32]
 Compiled = Callable[[Array], tuple[Array, ...]]
 
 
 def compiled(network: nn.Module, example: torch.Tensor, threads: int) -> Compiled:
     """A network in bfloat16 on the CPU: float32 [n, ...] -> its outputs; any n."""
-    import openvino as ov
-
+    ov = library()
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # OpenVINO traces by an interface that torch deprecates
         model: Any = ov.convert_model(network.eval(), example_input=example)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tellsign.detector import Detector
+from tellsign.models.folder import ModelFolder
 from tellsign.picture import PictureError
 from tellsign.views import Pixels, ViewPlan, views
 from tellsign_training.data import DataError, Sample, load
@@ -67,7 +68,7 @@ def score(
     whole = samples if among is None else among
     names_of = {sample.path: name for name, sample in zip(names(whole), whole, strict=True)}
     named = {names_of[sample.path]: sample for sample in samples}
-    key = _key(detector)
+    key = key_of(detector)
     found = _kept(keep, key) if keep and keep.exists() else {}
     if found and not found.keys() & set(names_of.values()):
         raise DataError(f"{keep} holds the scores of other pictures; name another file.")
@@ -116,9 +117,9 @@ def names(samples: Sequence[Sample]) -> list[str]:
     raise DataError("A picture is listed twice.")
 
 
-def _key(detector: Detector) -> str:
+def key_of(model: Detector | ModelFolder) -> str:
     """Tells the scores of a model from those of another training or with other views."""
-    what = f"{detector.info.digest} {detector.plan}"
+    what = f"{model.info.digest} {model.plan}"
     return hashlib.sha256(what.encode()).hexdigest()[:12]
 
 
