@@ -1,9 +1,10 @@
-"""Pictures that the tests make, and the real detector."""
+"""Pictures that the tests make, the real detector, and patience."""
 
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -12,6 +13,17 @@ from PIL import Image
 from tellsign.detector import Detector
 from tellsign.models import folder
 from tellsign.settings import DEFAULT_MODEL
+
+T = TypeVar("T")
+
+
+def until(probe: Callable[[], T | None]) -> T:
+    """What a probe finds at last, of another process on a machine that may be busy."""
+    end = time.monotonic() + 180
+    while not (found := probe()):
+        assert time.monotonic() < end, "it never came to hold"
+        time.sleep(0.1)
+    return found
 
 
 def scene(width: int = 320, height: int = 240, seed: int = 0) -> Image.Image:

@@ -9,9 +9,9 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from tellsign import __version__
 from tellsign.settings import (
@@ -22,10 +22,6 @@ from tellsign.settings import (
     cache_dir,
     state_dir,
 )
-
-if TYPE_CHECKING:
-    from tellsign.engines.graphs import Entry
-    from tellsign.models.folder import ModelFolder
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -44,28 +40,15 @@ class Finding:
     todo: str = ""
 
 
-@dataclass(frozen=True)
-class Named:
-    """A finding under the name of its check."""
-
-    name: str
-    level: Level
-    what: str
-    todo: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def examine() -> Iterator[Named]:
-    """The findings, one after the other as they are made."""
+def examine() -> Iterator[tuple[str, Finding]]:
+    """The findings under the names of their checks, one after the other as they are made."""
     for name, check in CHECKS.items():
         try:
             found = check()
         except Exception as error:  # a machine in disorder is what this is for
             what = f"It can't be found out: {type(error).__name__}: {error}."
             found = Finding("problem", what, "Please report this as a bug of Tellsign.")
-        yield Named(name, found.level, found.what, found.todo)
+        yield name, found
 
 
 def check_daemon() -> Finding:
@@ -182,6 +165,7 @@ def check_engine() -> Finding:
     """On the CPU: OpenVINO, on a graph that does what torch does, or torch alone."""
     import torch
 
+    from tellsign.engines.cpu import Unfit, opened
     from tellsign.engines.graphs import Graphs
     from tellsign.engines.openvino import library
     from tellsign.models.folder import ModelFolder
@@ -198,22 +182,12 @@ def check_engine() -> Finding:
     if entry is None:
         what = f"OpenVINO {version} is there; {model.id} is converted after the first pictures."
         return Finding("ok", what)
-    why = entry.refused or _difference(model, entry)
-    if why:
+    try:
+        opened(entry, model)
+    except Unfit as why:
         todo = f"Delete {Graphs(model).path} to have it tried again."
         return Finding("warning", f"{slow} {why}.", todo)
     return Finding("ok", f"OpenVINO {version} runs {model.id} and gives what torch gives.")
-
-
-def _difference(model: "ModelFolder", entry: "Entry") -> str:
-    from tellsign.engines.openvino import OpenVINOEngine
-    from tellsign.engines.probe import TOLERANCE, difference, probe
-
-    try:
-        off = difference(OpenVINOEngine(entry.graph).logits(probe(model.plan.size)), entry.logits)
-    except RuntimeError as error:
-        return f"the graph can't be run ({str(error).splitlines()[0]})"
-    return f"OpenVINO's logits are off by {off:.2g}" if off > TOLERANCE else ""
 
 
 def check_gpu() -> Finding:
@@ -241,16 +215,16 @@ def check_gpu() -> Finding:
 
 
 def check_tray() -> Finding:
-    from tellsign import tray
+    from tellsign.desktop import TRAY_NEEDS, TrayError, tray_library, wait_for_tray
 
     todo = "Nothing has to be done: all else works without it."
     try:
-        library = tray.library()
-        tray.wait_for_host(library, 0)
-    except tray.TrayError as error:
+        library = tray_library()
+        wait_for_tray(library, 0)
+    except TrayError as error:
         return Finding("warning", str(error), todo)
     if not library.Icon.HAS_MENU:
-        return Finding("warning", tray.MENU_NEEDS, todo)
+        return Finding("warning", TRAY_NEEDS, todo)
     return Finding("ok", "This desktop shows tray icons.")
 
 
@@ -266,7 +240,7 @@ def check_browser() -> Finding:
 
 
 def check_pairing() -> Finding:
-    from tellsign.server.files import read_private
+    from tellsign.files import read_private
 
     try:
         content = read_private(state_dir() / "clients.json") or {"clients": []}

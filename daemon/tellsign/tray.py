@@ -5,28 +5,24 @@ Everything that is shown comes from the daemon, and everything that is clicked i
 """
 
 import http.client
-import json
-import logging
 import os
 import signal
 import subprocess
 import sys
-import sysconfig
 import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from PIL import Image
 
 from tellsign import autostart
 from tellsign.autostart import AutostartError
-from tellsign.desktop import has_display
+from tellsign.desktop import TRAY_NEEDS, tray_library, wait_for_tray
 from tellsign.server import local
 from tellsign.server.events import PING_SECONDS
 from tellsign.server.local import Running
@@ -46,14 +42,6 @@ WORDS = {
     "failed": "Tellsign has no model",
     "stopping": "Tellsign is stopping …",
 }
-MENU_NEEDS = (
-    "The tray icon has no menu, which needs GTK: install PyGObject and AppIndicator "
-    "(Debian: python3-gi gir1.2-ayatanaappindicator3-0.1)."
-)
-
-
-class TrayError(RuntimeError):
-    """There can be no tray icon; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +88,7 @@ class Follower:
             time.sleep(LOOK_SECONDS)
 
     def _follow(self, running: Running) -> None:
-        for name, data in events(running):
+        for name, data in running.events(3 * PING_SECONDS):
             if name == "hello":
                 view = View(running, data["state"], data["model"])
             elif name == "state":
@@ -118,35 +106,6 @@ class Follower:
         if view != self.view:
             self.view = view
             self._changed(view)
-
-
-def events(running: Running) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Names and data of the daemon's events, until it ends the stream.
-
-    Raises:
-        OSError: it has gone.
-        ValueError, http.client.HTTPException: this is not Tellsign.
-    """
-    connection = http.client.HTTPConnection(running.host, running.port, timeout=3 * PING_SECONDS)
-    try:
-        headers = {"Authorization": f"Bearer {running.control}"}
-        connection.request("GET", "/v1/events", headers=headers)
-        response = connection.getresponse()
-        if response.status != 200:
-            raise ValueError(f"status {response.status}")
-        yield from _parsed(response)
-    finally:
-        connection.close()
-
-
-def _parsed(lines: IO[bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
-    name = ""
-    while line := lines.readline():
-        key, _, value = line.decode().rstrip("\n").partition(": ")
-        if key == "event":
-            name = value
-        elif key == "data":
-            yield name, json.loads(value)
 
 
 class Tray:
@@ -262,117 +221,18 @@ def run(attached: bool = False) -> None:
     Raises:
         TrayError: there is no tray.
     """
-    pystray = library()
+    pystray = tray_library()
     tray = Tray(pystray, state_dir())
     if attached:
         threading.Thread(target=_stop_at_end, args=[tray], daemon=True).start()
-    wait_for_host(pystray, HOST_SECONDS)
+    wait_for_tray(pystray, HOST_SECONDS)
     if not pystray.Icon.HAS_MENU:
-        print(MENU_NEEDS, file=sys.stderr, flush=True)
+        print(TRAY_NEEDS, file=sys.stderr, flush=True)
     try:
         tray.run()
     except Exception as error:  # there are more desktops than anybody has tried
         print(f"The tray icon has broken: {error}.", file=sys.stderr, flush=True)
         os._exit(1)  # threads of pystray would wait for ever
-
-
-def library() -> Any:
-    """pystray, with the best way to a tray that there is here.
-
-    Raises:
-        TrayError: there is none.
-    """
-    if not has_display():
-        raise TrayError("There is no tray icon, because there is no display.")
-    if sys.platform not in ("win32", "darwin"):
-        _use_the_systems_gi()
-        if not _bus():
-            os.environ["PYSTRAY_BACKEND"] = "xorg"  # the others end without one
-    logging.getLogger("pystray").setLevel(logging.CRITICAL)
-    try:
-        import pystray
-    except Exception as error:  # it connects to the display, and each way has errors of its own
-        raise TrayError(
-            f"There is no tray icon, because the display can't be used: {error}."
-        ) from None
-    return pystray
-
-
-def wait_for_host(pystray: Any, seconds: float) -> None:
-    """Until something shows tray icons.
-
-    Raises:
-        TrayError: nothing does.
-    """
-    end = time.monotonic() + seconds
-    while not _has_host(pystray):
-        if time.monotonic() >= end:
-            raise TrayError(
-                "There is no tray icon, because nothing here shows any. GNOME needs its extension "
-                "AppIndicator (Debian: gnome-shell-extension-appindicator)."
-            )
-        time.sleep(1)
-
-
-def _has_host(pystray: Any) -> bool:
-    if sys.platform in ("win32", "darwin"):
-        return True
-    indicator = pystray.Icon.__module__.endswith("_appindicator")
-    return (indicator and _has_watcher()) or _has_x_tray()
-
-
-def _bus() -> Any:
-    """The session's D-Bus; None without it or without GLib's bindings."""
-    try:
-        from gi.repository import Gio, GLib
-    except ImportError:
-        return None
-    try:
-        return Gio.bus_get_sync(Gio.BusType.SESSION)
-    except GLib.Error:
-        return None
-
-
-def _has_watcher() -> bool:
-    """Whether the desktop shows icons that are told to it over D-Bus."""
-    from gi.repository import Gio, GLib
-
-    place = ("org.freedesktop.DBus", "/", "org.freedesktop.DBus", "NameHasOwner")
-    name = GLib.Variant("(s)", ("org.kde.StatusNotifierWatcher",))
-    try:
-        answer = _bus().call_sync(*place, name, None, Gio.DBusCallFlags.NONE, 5000)
-    except GLib.Error:
-        return False
-    return bool(answer.unpack()[0])
-
-
-def _has_x_tray() -> bool:
-    """Whether a window takes in icons (freedesktop.org's System Tray Protocol 0.3)."""
-    if not os.environ.get("DISPLAY"):
-        return False
-    import Xlib.display
-
-    display = Xlib.display.Display()
-    try:
-        name = f"_NET_SYSTEM_TRAY_S{display.get_default_screen()}"
-        return bool(display.get_selection_owner(display.intern_atom(name)) != Xlib.X.NONE)
-    finally:
-        display.close()
-
-
-def _use_the_systems_gi() -> None:
-    """GTK's bindings are the distribution's, which a virtual environment does not look at.
-
-    They are good for the same version of Python only.
-    """
-    if find_spec("gi"):
-        return
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    built = f"gi/_gi{sysconfig.get_config_var('EXT_SUFFIX')}"
-    for folder in ("lib/python3/dist-packages", f"lib64/{version}/site-packages"):
-        if Path("/usr", folder, built).exists():
-            sys.path.append(f"/usr/{folder}")
-            return
 
 
 def _pale(image: Image.Image) -> Image.Image:

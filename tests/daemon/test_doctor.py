@@ -198,6 +198,6 @@ def test_a_check_that_breaks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("boom")
 
     monkeypatch.setattr(doctor, "CHECKS", {"odd": breaks})
-    [found] = doctor.examine()
+    [(_, found)] = doctor.examine()
     assert found.level == "problem"
     assert "boom" in found.what

@@ -9,29 +9,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from PIL import Image
 
 from tellsign.settings import DEFAULT_MODEL
+from tests.conftest import until
 from tests.model_folders import make
 from tests.server.test_app import Process
 
 NEEDED = ("Xvfb", "trayer", "xdotool", "import", "dbus-daemon")
 MISSING = [name for name in NEEDED if not shutil.which(name)]
 READY = "Tellsign is ready: "
-T = TypeVar("T")
 
 needs_x = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-
-
-def until(probe: Callable[[], T | None]) -> T:
-    end = time.monotonic() + 180
-    while not (found := probe()):
-        assert time.monotonic() < end, "it never came to hold"
-        time.sleep(0.1)
-    return found
 
 
 @contextmanager
@@ -76,7 +67,11 @@ def panel(display: None) -> Iterator[None]:
 @pytest.fixture
 def desktop(panel: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A panel and a session bus, which a menu needs, beside GTK's bindings."""
-    gtk = [sys.executable, "-c", "from tellsign import tray; print(tray.library().Icon.HAS_MENU)"]
+    gtk = [
+        sys.executable,
+        "-c",
+        "from tellsign.desktop import tray_library; print(tray_library().Icon.HAS_MENU)",
+    ]
     with running("dbus-daemon", "--session", "--nofork", "--print-address") as address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
         monkeypatch.setenv("NO_AT_BRIDGE", "1")

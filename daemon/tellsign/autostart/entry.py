@@ -1,10 +1,10 @@
 """What all systems share: what is to be started, and files that only their maker changes."""
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tellsign import files
 
 
 class AutostartError(RuntimeError):
@@ -28,11 +28,7 @@ def write(path: Path, content: str, mark: str) -> None:
     """
     _refuse_foreign(path, mark)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(content)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    files.write(path, content)
 
 
 def remove(path: Path, mark: str) -> None:

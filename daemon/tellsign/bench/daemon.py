@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,11 +15,9 @@ import aiohttp
 
 from tellsign.bench.pictures import Made
 from tellsign.bench.steps import Times, times
-from tellsign.server import local
 from tellsign.server.local import Running
+from tellsign.server.own import PATIENCE, OwnError, own, token
 
-PATIENCE = 120.0
-"""Seconds for a start, and for one answer."""
 SEEN = 30
 """How often a picture that has been seen is sent again."""
 IDLE_SECONDS = 3.0
@@ -48,40 +44,14 @@ def daemon(model: str, device: str) -> Iterator[Daemon]:
     Raises:
         BenchError: it does not start.
     """
-    command = [sys.executable, "-m", "tellsign", "serve", "--port", "0"]
-    command += ["--model", model, "--device", device]
     with tempfile.TemporaryDirectory(prefix="tellsign-bench-") as name:
-        state = Path(name)
         start = time.monotonic()
-        with (state / "log").open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603
-                command,
-                env=os.environ | {"TELLSIGN_STATE": name, "TELLSIGN_VERDICTS": ""},
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            running = _listening(state, process)
-            _, answer = running.call("POST", "/v1/clients", {"name": "bench"})
-            yield Daemon(process.pid, running, answer["token"], start)
-        finally:
-            process.terminate()
+        with own(Path(name), "--model", model, "--device", device) as mine:
             try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _listening(state: Path, process: "subprocess.Popen[bytes]") -> Running:
-    end = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < end:
-        running = local.find(state)
-        if running:
-            return running
-        time.sleep(0.02)
-    lines = (state / "log").read_text("utf-8", "replace").splitlines()
-    raise BenchError("The daemon did not start:\n" + "\n".join(lines[-10:]))
+                running = mine.listening()
+            except OwnError as error:
+                raise BenchError(str(error)) from None
+            yield Daemon(mine.process.pid, running, token(running, "bench"), start)
 
 
 class Clients:

@@ -1,16 +1,10 @@
 """`tellsign autostart on|off|status`: whether Tellsign starts at login."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import typer
-from rich.console import Console
 
 from tellsign import autostart
 from tellsign.autostart import AutostartError
-
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+from tellsign.commands.terminal import out, told
 
 app = typer.Typer(help="Whether Tellsign starts at login.", no_args_is_help=True)
 
@@ -18,7 +12,7 @@ app = typer.Typer(help="Whether Tellsign starts at login.", no_args_is_help=True
 @app.command("on")
 def on() -> None:
     """Start at every login from now on."""
-    with _told():
+    with told(AutostartError):
         system = autostart.current()
         system.turn_on(autostart.this_program())
         out.print(f"Tellsign starts at login: {system.HOW}.", soft_wrap=True)
@@ -27,7 +21,7 @@ def on() -> None:
 @app.command("off")
 def off() -> None:
     """Start at login no more; what runs goes on."""
-    with _told():
+    with told(AutostartError):
         autostart.current().turn_off()
         out.print("Tellsign does not start at login.")
 
@@ -35,20 +29,8 @@ def off() -> None:
 @app.command("status")
 def status() -> None:
     """Say whether Tellsign starts at login: exit status 0 if so, 3 if not."""
-    with _told():
+    with told(AutostartError):
         if not autostart.current().is_on():
             out.print("Tellsign does not start at login.")
             raise typer.Exit(3)
         out.print("Tellsign starts at login.")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except AutostartError as error:
-        err.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except OSError as error:
-        err.print(f"{error.filename}: {error.strerror or error}.", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None

@@ -4,14 +4,11 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tellsign.commands.terminal import err, out
 from tellsign.settings import DEFAULT_MODEL
-
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
 
 Result = dict[str, Any]
 

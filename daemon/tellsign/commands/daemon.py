@@ -7,10 +7,10 @@ import webbrowser
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from tellsign.commands.terminal import err, out
 from tellsign.desktop import has_display
 from tellsign.server import local
 from tellsign.server.local import Running
@@ -23,9 +23,6 @@ from tellsign.settings import (
     UNLOAD_MINUTES,
     state_dir,
 )
-
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
 
 POLL_SECONDS = 0.5
 

@@ -1,16 +1,16 @@
 """`tellsign doctor`: what is wrong, in words."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
+
+from tellsign.commands.terminal import out
 
 MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "bold red")}
 WIDTH = 12
-
-out = Console(highlight=False)
 
 
 def doctor(
@@ -23,13 +23,13 @@ def doctor(
     from tellsign.doctor import examine
 
     problems = 0
-    for found in examine():
+    for name, found in examine():
         problems += found.level == "problem"
         if as_json:
-            print(json.dumps(found.as_dict()), flush=True)
+            print(json.dumps({"name": name, **asdict(found)}), flush=True)
             continue
         mark, style = MARKS[found.level]
-        line = Text.assemble((mark, style), f" {found.name:<{WIDTH}}", found.what)
+        line = Text.assemble((mark, style), f" {name:<{WIDTH}}", found.what)
         out.print(line, soft_wrap=True)
         if found.todo:
             out.print(Text(" " * (WIDTH + 2) + found.todo, style="dim"), soft_wrap=True)

@@ -1,17 +1,16 @@
 """`tellsign models list|install|use|remove`: which models there are and which one is used."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from tellsign.commands.terminal import err, out, told
 from tellsign.server import choices, local
 from tellsign.server.local import Running
 from tellsign.settings import DEFAULT_MODEL, state_dir
@@ -20,8 +19,6 @@ if TYPE_CHECKING:  # they bring torch
     from tellsign.models.catalogue import Offer
     from tellsign.models.registry import Entry
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
 
 app = typer.Typer(
     help="Which models there are and which one is used.",
@@ -225,23 +222,11 @@ class Refused(RuntimeError):
     """The daemon does not do what it was asked for; the message says why."""
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """What goes wrong is one sentence, and a Ctrl-C is no trouble."""
+def _told() -> AbstractContextManager[None]:
     from tellsign.models import ModelError, UnknownModel
     from tellsign.models.files import InstallError
 
-    try:
-        yield
-    except KeyboardInterrupt:
-        err.print("Stopped.")
-        raise typer.Exit(130) from None
-    except (InstallError, ModelError, Refused, UnknownModel) as error:
-        err.print(Text(str(error.args[0]), style="red"))
-        raise typer.Exit(1) from None
-    except OSError as error:
-        err.print(Text(f"{error.filename or 'Tellsign'}: {error.strerror or error}.", style="red"))
-        raise typer.Exit(1) from None
+    return told(InstallError, ModelError, Refused, UnknownModel)
 
 
 class _Bar(Progress):

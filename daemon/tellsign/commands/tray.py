@@ -3,9 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-err = Console(stderr=True, highlight=False)
+from tellsign.commands.terminal import told
 
 
 def tray(
@@ -16,9 +15,7 @@ def tray(
     Exit status 1 if this desktop has no tray.
     """
     from tellsign import tray as icon
+    from tellsign.desktop import TrayError
 
-    try:
+    with told(TrayError):
         icon.run(attached)
-    except icon.TrayError as error:
-        err.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None

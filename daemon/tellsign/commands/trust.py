@@ -4,15 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from tellsign.commands.terminal import out, told
 
 if TYPE_CHECKING:
     from tellsign.provenance.trust import TrustList
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
 
 app = typer.Typer(help="Whose signatures on Content Credentials are trusted.", no_args_is_help=True)
 
@@ -35,14 +34,8 @@ def replace(
     """
     from tellsign.provenance import trust
 
-    try:
+    with told(trust.TrustError):
         _show(trust.replace(file))
-    except trust.TrustError as error:
-        err.print(Text(str(error), style="red"))
-        raise typer.Exit(1) from None
-    except OSError as error:
-        err.print(Text(f"{file}: {error.strerror or error}.", style="red"))
-        raise typer.Exit(1) from None
 
 
 @app.command("reset")

@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import os
 import shutil
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +19,7 @@ from tellsign.demo.browsers import BrowserError, Installed, Page, find, running
 from tellsign.demo.feed import Post, serving
 from tellsign.desktop import has_display
 from tellsign.provenance.evidence import marks_ai
+from tellsign.server.own import OwnError, own, token
 
 HERE = Path(__file__).parent
 EXTENSION = HERE.parents[2] / "extension"
@@ -29,7 +27,6 @@ WIDTH, HEIGHT = 1160, 1500
 STEADY = 4
 """Equal screenshots in a row, half a second apart, after which nothing more is expected."""
 MOST_PICTURES = 200
-START_TIMEOUT = 120.0
 
 console = Console()
 
@@ -62,7 +59,7 @@ def demo(
             )
         chosen = find(browser)
         asyncio.run(_demo(posts, chosen, headless or not has_display(), screenshot, extension))
-    except (DemoError, BrowserError) as error:
+    except (DemoError, BrowserError, OwnError) as error:
         console.print(str(error), style="red")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -91,23 +88,29 @@ async def _demo(
     with tempfile.TemporaryDirectory(prefix="tellsign-demo-") as name:
         folder = Path(name)
         console.print("Starting the daemon …", style="dim")
-        async with _daemon(folder / "state") as (address, token), serving(posts) as url:
-            console.print(f"Daemon at {address}, feed page at {url}", style="dim")
-            _copy_extension(extension, folder / "extension", address, token)
-            console.print(await _table(posts, address, token))
-            console.print(f"Opening {browser.path} …", style="dim")
-            start = running(browser, folder / "extension", folder / "profile", url, headless)
-            async with start as (page, process):
-                if headless:
-                    await page.open(url, WIDTH, HEIGHT)
-                    shot.write_bytes(await _steady(page))
-                    console.print(f"Screenshot of the page: {shot.absolute()}")
-                    return
-                await page.open(url, WIDTH, HEIGHT) if browser.kind == "firefox" else None
-                console.print(
-                    "Look at the browser. Close it, or press Ctrl-C here, to end the demo."
-                )
-                await process.wait()
+        with own(folder / "state") as mine:
+            daemon = await asyncio.to_thread(mine.ready)
+            address, key = daemon.address, token(daemon, "demo")
+            async with serving(posts) as url:
+                console.print(f"Daemon at {address}, feed page at {url}", style="dim")
+                _copy_extension(extension, folder / "extension", address, key)
+                console.print(await _table(posts, address, key))
+                await _show(folder, browser, url, headless, shot)
+
+
+async def _show(folder: Path, browser: Installed, url: str, headless: bool, shot: Path) -> None:
+    """The page in the browser, until that is closed or, with no window, a screenshot is taken."""
+    console.print(f"Opening {browser.path} …", style="dim")
+    start = running(browser, folder / "extension", folder / "profile", url, headless)
+    async with start as (page, process):
+        if headless:
+            await page.open(url, WIDTH, HEIGHT)
+            shot.write_bytes(await _steady(page))
+            console.print(f"Screenshot of the page: {shot.absolute()}")
+            return
+        await page.open(url, WIDTH, HEIGHT) if browser.kind == "firefox" else None
+        console.print("Look at the browser. Close it, or press Ctrl-C here, to end the demo.")
+        await process.wait()
 
 
 def _copy_extension(source: Path, target: Path, address: str, token: str) -> None:
@@ -115,58 +118,6 @@ def _copy_extension(source: Path, target: Path, address: str, token: str) -> Non
     shutil.copytree(source, target)
     preset = {"address": address, "token": token}
     (target / "preset.json").write_text(json.dumps(preset), "utf-8")
-
-
-@asynccontextmanager
-async def _daemon(state: Path) -> AsyncIterator[tuple[str, str]]:
-    """A daemon of the demo's own on a free port; yields its address and a token."""
-    state.mkdir(parents=True)
-    command = [sys.executable, "-m", "tellsign", "serve", "--port", "0"]
-    with (state / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            env=os.environ | {"TELLSIGN_STATE": str(state), "TELLSIGN_VERDICTS": ""},
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            async with aiohttp.ClientSession() as session:
-                async with asyncio.timeout(START_TIMEOUT):
-                    address, control = await _ready(state, process, session)
-                headers = {"Authorization": f"Bearer {control}"}
-                clients = f"{address}/v1/clients"
-                async with session.post(clients, headers=headers, json={"name": "demo"}) as answer:
-                    token = (await answer.json())["token"]
-            yield address, token
-        except TimeoutError:
-            raise DemoError(f"The daemon did not get ready:\n{_log(state)}") from None
-        finally:
-            if process.returncode is None:
-                process.terminate()
-                await process.wait()
-
-
-async def _ready(
-    state: Path, process: asyncio.subprocess.Process, session: aiohttp.ClientSession
-) -> tuple[str, str]:
-    """Address and control token of the daemon, once its model is loaded."""
-    while True:
-        if process.returncode is not None:
-            raise DemoError(f"The daemon stopped at its start:\n{_log(state)}")
-        if (state / "daemon.json").exists():
-            info = json.loads((state / "daemon.json").read_text("utf-8"))
-            address = f"http://{info['host']}:{info['port']}"
-            async with session.get(f"{address}/v1/health") as answer:
-                health = (await answer.json())["state"]
-            if health == "failed":
-                raise DemoError(f"The daemon could not load its model:\n{_log(state)}")
-            if health == "ready":
-                return address, info["control"]
-        await asyncio.sleep(0.1)
-
-
-def _log(state: Path) -> str:
-    return (state / "log").read_text("utf-8", "replace")[-2000:]
 
 
 async def _table(posts: Sequence[Post], address: str, token: str) -> Table:

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from tellsign.engines.engine import EngineStatus, Logits, Views
-from tellsign.engines.graphs import Graphs
+from tellsign.engines.graphs import Entry, Graphs
 from tellsign.engines.openvino import OpenVINOEngine
 from tellsign.engines.probe import TOLERANCE, difference, probe
 from tellsign.models.folder import ModelFolder
@@ -25,6 +25,28 @@ MOST_SECONDS = 900.0
 """For a conversion."""
 
 log = logging.getLogger(__name__)
+
+
+class Unfit(RuntimeError):
+    """A graph that can't stand in for torch; the message says why."""
+
+
+def opened(entry: Entry, folder: ModelFolder, precision: str = "f32") -> OpenVINOEngine:
+    """The engine of a model's graph, if it does what torch does.
+
+    Raises:
+        Unfit: there is none, or it can't be run, or says something else on the probe.
+    """
+    if entry.graph is None:
+        raise Unfit(entry.refused)
+    try:
+        engine = OpenVINOEngine(entry.graph, precision)
+        off = difference(engine.logits(probe(folder.plan.size)), entry.logits)
+    except RuntimeError as error:
+        raise Unfit(f"its graph can't be run ({str(error).splitlines()[0]})") from None
+    if off > TOLERANCE:
+        raise Unfit(f"its logits are off by {off:.2g}")
+    return engine
 
 
 class CpuEngine:
@@ -113,20 +135,12 @@ class CpuEngine:
         entry = self._graphs.get() if self._graphs else None
         if entry is None:
             return
-        if entry.graph is None:
-            self._give_up(entry.refused)
-            return
         try:
-            engine = OpenVINOEngine(entry.graph, self._precision)
-            off = difference(engine.logits(probe(self._folder.plan.size)), entry.logits)
-        except RuntimeError as error:
-            self._give_up(f"its graph can't be run ({str(error).splitlines()[0]})")
-            return
-        if off > TOLERANCE:
-            self._give_up(f"its logits are off by {off:.2g}")
-            return
-        self._fast = engine
-        self._torch = None
+            self._fast = opened(entry, self._folder, self._precision)
+        except Unfit as why:
+            self._give_up(str(why))
+        else:
+            self._torch = None
 
     def _give_up(self, why: str) -> None:
         self._graphs = None

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from tellsign import files
 from tellsign.settings import data_dir
 
 SHIPPED = Path(__file__).parent / "trust_list.pem"
@@ -81,9 +82,7 @@ def replace(path: Path) -> TrustList:
     day = told[1] if told else datetime.now(UTC).date().isoformat()
     pem = "".join(c.public_bytes(Encoding.PEM).decode() for c in certificates)
     _own().parent.mkdir(parents=True, exist_ok=True)
-    temporary = _own().with_suffix(".new")
-    temporary.write_text(f"# Set with `tellsign trust set`.\n# date: {day}\n{pem}", "utf-8")
-    temporary.replace(_own())
+    files.write(_own(), f"# Set with `tellsign trust set`.\n# date: {day}\n{pem}")
     return current()
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tellsign.server.files import read_private, write_private
+from tellsign.files import read_private, write_private
 
 
 def model(folder: Path) -> str | None:

@@ -2,11 +2,13 @@
 
 import http.client
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tellsign.server.files import read_private, write_private
+from tellsign.files import read_private, write_private
 
 PATIENCE = 25.0
 """Seconds for an answer; the daemon itself keeps to 20, and a busy machine may need them."""
@@ -36,19 +38,44 @@ class Running:
             OSError: nobody answers.
             ValueError: what answers is not Tellsign.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
         try:
-            headers = {"Authorization": f"Bearer {self.control}"}
-            connection.request(method, path, json.dumps(body) if body else None, headers)
-            response = connection.getresponse()
-            content = json.loads(response.read())
+            with self._answered(method, path, json.dumps(body) if body else None) as response:
+                content = json.loads(response.read())
         except http.client.HTTPException as error:
             raise ValueError(str(error)) from None
-        finally:
-            connection.close()
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")
         return response.status, content
+
+    def events(self, patience: float) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Names and data of the daemon's events, until it ends the stream.
+
+        Raises:
+            OSError: it has gone, or has been silent for so many seconds.
+            ValueError, http.client.HTTPException: this is not Tellsign.
+        """
+        with self._answered("GET", "/v1/events", None, patience) as response:
+            if response.status != 200:
+                raise ValueError(f"status {response.status}")
+            name = ""
+            while line := response.readline():
+                key, _, value = line.decode().rstrip("\n").partition(": ")
+                if key == "event":
+                    name = value
+                elif key == "data":
+                    yield name, json.loads(value)
+
+    @contextmanager
+    def _answered(
+        self, method: str, path: str, body: str | None, patience: float = PATIENCE
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=patience)
+        try:
+            headers = {"Authorization": f"Bearer {self.control}"}
+            connection.request(method, path, body, headers)
+            yield connection.getresponse()
+        finally:
+            connection.close()
 
 
 def _path(folder: Path) -> Path:

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tellsign.files import read_private, write_private
 from tellsign.server.errors import ApiError
-from tellsign.server.files import read_private, write_private
 from tellsign.server.logs import problem
 
 CODE_SECONDS = 60

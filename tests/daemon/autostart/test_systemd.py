@@ -6,10 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from typer.testing import CliRunner
@@ -17,6 +15,7 @@ from typer.testing import CliRunner
 from tellsign.autostart import Start, systemd
 from tellsign.cli import app
 from tellsign.server import local
+from tests.conftest import until
 from tests.server.conftest import picture
 
 MANAGER = Path("/lib/systemd/systemd")
@@ -28,7 +27,6 @@ mkdir -p /run/systemd/system /run/systemd/inaccessible/dir
 touch /run/systemd/inaccessible/reg
 exec "$0" --user
 """
-T = TypeVar("T")
 
 needs_manager = pytest.mark.skipif(
     not (sys.platform == "linux" and os.geteuid() == 0 and MANAGER.exists()),
@@ -58,7 +56,7 @@ def manager(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     start = ["unshare", "--mount", "--cgroup", "sh", "-c", START_MANAGER, str(MANAGER)]
     process = subprocess.Popen(start, stdout=silent, stderr=silent)
     try:
-        if wait(lambda: systemctl("show", "-p", "Version") or process.poll()) == 1:
+        if until(lambda: systemctl("show", "-p", "Version") or process.poll()) == 1:
             pytest.skip("systemd's user manager does not start here")
         yield
     finally:
@@ -69,14 +67,6 @@ def manager(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def systemctl(*arguments: str) -> str:
     done = subprocess.run(["systemctl", "--user", *arguments], capture_output=True, text=True)
     return done.stdout.strip()
-
-
-def wait(probe: Callable[[], T | None]) -> T:
-    end = time.monotonic() + 180
-    while not (found := probe()):
-        assert time.monotonic() < end, "it never came to hold"
-        time.sleep(0.1)
-    return found
 
 
 def tellsign(*arguments: str) -> tuple[int, str]:
@@ -124,7 +114,7 @@ def test_the_daemon_works_in_its_unit(home: Path, manager: None) -> None:
     """Loopback, its files and OpenVINO's conversion are there, the rest of the disk is not."""
     tellsign("autostart", "on")
     systemctl("start", "tellsign")
-    running = wait(lambda: local.find(home / "state"))
+    running = until(lambda: local.find(home / "state"))
     assert systemctl("show", "-p", "MainPID", "--value", "tellsign") == str(running.pid)
     token = tellsign("token", "test")[1].strip()
     seeds = iter(range(100))
@@ -133,7 +123,7 @@ def test_the_daemon_works_in_its_unit(home: Path, manager: None) -> None:
         check(running.address, token, picture(next(seeds), 900, 900))
         return next((home / "cache").glob("graphs/[!.]*/entry.json"), None)
 
-    assert json.loads(wait(converted).read_text())["refused"] == ""
+    assert json.loads(until(converted).read_text())["refused"] == ""
     inside = ["nsenter", "-t", str(running.pid), "-m", "touch"]
     for path in (Path("/etc/tellsign-test"), home / "here", Path("/usr/tellsign-test")):
         done = subprocess.run([*inside, path], capture_output=True, text=True)
@@ -180,7 +170,7 @@ def test_the_desktop_starts_what_was_meant(tmp_path: Path) -> None:
     entry.write_text(systemd.desktop(Start([str(program), "-m"], {"TELLSIGN_STATE": odd}, [])))
     out = tmp_path / "out"
     subprocess.run(["gio", "launch", entry], check=True, env={**os.environ, "OUT": str(out)})
-    wait(out.exists)
+    until(out.exists)
     assert out.read_text().splitlines() == [str(program), odd, "-m", "tray"]
 
 

@@ -1,4 +1,4 @@
-"""Small private files that are whole at any moment, whatever kills the program."""
+"""Small files that are whole at any moment, whatever kills the program."""
 
 import json
 import os
@@ -8,14 +8,20 @@ from typing import Any
 
 
 def write_private(path: Path, content: dict[str, Any]) -> None:
-    """Replace a file by new JSON, readable by its owner only (mkstemp makes it 0600)."""
+    """Replace a file by new JSON, readable by its owner only, in a folder that is so too."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write(path, json.dumps(content, indent=1), 0o600)
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    """Replace a file in a folder that is there by new text."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
