@@ -34,7 +34,7 @@ LOOK_SECONDS = 2.0
 HOST_SECONDS = 30.0
 """That a desktop which is just starting has for its panel."""
 STOP_SECONDS = 2.0
-"""That an icon has to go by itself when its daemon ends."""
+"""That an icon has to go by itself."""
 WORDS = {
     "off": "Tellsign is not running",
     "starting": "Tellsign is starting …",
@@ -130,7 +130,11 @@ class Tray:
                 raise
 
     def stop(self) -> None:
+        """End, also where the desktop's library waits for itself: Xlib's can, with two threads."""
         self._stopped = True
+        last = threading.Timer(STOP_SECONDS, os._exit, [0])
+        last.daemon = True
+        last.start()
         self._icon.stop()
 
     def _started(self, icon: Any) -> None:
@@ -268,5 +272,3 @@ def _starts() -> bool:
 def _stop_at_end(tray: Tray) -> None:
     sys.stdin.read()
     tray.stop()
-    time.sleep(STOP_SECONDS)
-    os._exit(0)
