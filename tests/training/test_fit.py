@@ -13,17 +13,20 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 from tellsign.detector import Detector
+from tellsign.models import folder as model_folder
 from tellsign_training import journal
 from tellsign_training.calibrate import calibrate
+from tellsign_training.cli import app
 from tellsign_training.crops import CropPlan, pack
 from tellsign_training.data import DataError, read_manifest
 from tellsign_training.delivery import TIERS, deliver, random_delivery
 from tellsign_training.export import export
 from tellsign_training.fit import Setting, fit
-from tellsign_training.networks import build
-from tellsign_training.recipe import Recipe, RecipeError, read_recipe
+from tellsign_training.networks import build, set_training
+from tellsign_training.recipe import RECIPES, Recipe, RecipeError, read_recipe
 from tellsign_training.scores import score
 from tellsign_training.stores import Store, open_store
 from tellsign_training.teacher import TOKENS, VECTOR, whitening
@@ -126,6 +129,31 @@ def test_two_processes_of_torchrun_train_together(manifest: Path, tmp_path: Path
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert [row["epoch"] for row in journal.read(tmp_path / "out")] == [1]
+
+
+def test_a_model_folder_is_trained_further(manifest: Path, tmp_path: Path) -> None:
+    pack_splits(manifest, tmp_path, CropPlan(2, read_recipe("levit-128s").views))
+    command = ["--start", str(model_folder("levit-128s")), "--store", str(tmp_path / "train")]
+    command += ["--val", str(tmp_path / "val"), "--epochs", "1", "--samples", "8", "--share", "1"]
+    command += ["--out", str(tmp_path / "out")]
+    recipe = tmp_path / "without_teacher.toml"
+    text = RECIPES.joinpath("levit-128s.toml").read_text("utf-8")
+    recipe.write_text(text.replace("_weight = ", "_weight = 0 #"), "utf-8")
+    done = CliRunner().invoke(app, ["fit", str(recipe), *command])
+    assert done.exit_code == 0, done.output
+    [row] = journal.read(tmp_path / "out")
+    assert row["label"] < 2
+    other = CliRunner().invoke(app, ["fit", "resnet18", *command])
+    assert other.exit_code == 2
+    assert "levit-128s is no resnet18" in " ".join(other.output.split())
+
+
+def test_frozen_norms_keep_what_they_know() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3, affine=False))
+    for frozen in (True, False):
+        set_training(network, frozen)
+        assert network[0].training
+        assert network[1].training is not frozen
 
 
 def test_training_ends_when_nothing_gets_better(manifest: Path, tmp_path: Path) -> None:

@@ -21,14 +21,14 @@ from rich.text import Text
 from safetensors.torch import save_file
 from torch import nn
 
-from tellsign.models.architectures import ResNetSVM
+from tellsign.models.architectures import LevitDetector, ResNetSVM
 from tellsign.models.folder import ModelError, ModelFolder
 from tellsign_training.augment import Augmentation
 from tellsign_training.crops import CropPlan, pack
 from tellsign_training.data import DataError, read
 from tellsign_training.export import export as write_folder
 from tellsign_training.fit import Setting, fit, normalised
-from tellsign_training.networks import build
+from tellsign_training.networks import build, learns
 from tellsign_training.probe import STRENGTH, probe
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
 from tellsign_training.stores import open_store
@@ -153,7 +153,7 @@ def fit_command(
     ] = None,
     val: Annotated[Path | None, typer.Option(help="The store of `val`.")] = None,
     start: Annotated[
-        Path | None, typer.Option(help="A LeViT-128S model folder to train further.")
+        Path | None, typer.Option(help="A model folder of this recipe's network to train further.")
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="First weights of the backbone (safetensors).")
@@ -215,16 +215,29 @@ def export_command(
     card: Annotated[
         Path, typer.Option(help="The model card (Markdown).", exists=True, dir_okay=False)
     ],
+    small: Annotated[
+        bool, typer.Option("--small", help="Store large matrices as int8: a quarter of the bytes.")
+    ] = False,
 ) -> None:
     """Write a model folder, to be calibrated next."""
-    write_folder(_recipe(recipe), weights, out, None, card.read_text("utf-8"))
+    write_folder(_recipe(recipe), weights, out, None, card.read_text("utf-8"), small)
     console.print(f"Wrote {out}. Now run tellsign-train calibrate.")
 
 
-def _start(folder: Path, crops: np.ndarray, recipe: Recipe) -> nn.Module:
-    """The network of a model folder; its batch norms take their statistics from 512 crops."""
-    some = np.array(crops[:: max(1, len(crops) // 512), 0])
-    return unfused(folder, normalised(torch.from_numpy(some), recipe.mean, recipe.std))
+def _start(path: Path, crops: np.ndarray, recipe: Recipe) -> nn.Module:
+    """The network of a model folder, with what learns of it.
+
+    Batch norms that are folded away take their statistics from 512 crops.
+    """
+    folder = ModelFolder(path)
+    network = folder.network()
+    if isinstance(network, LevitDetector):
+        some = np.array(crops[:: max(1, len(crops) // 512), 0])
+        network = unfused(folder, normalised(torch.from_numpy(some), recipe.mean, recipe.std))
+    if folder.config["architecture"] != recipe.network["architecture"]:
+        raise RecipeError(f"{path.name} is no {recipe.network['architecture']}.")
+    learns(network, recipe.learns)
+    return network
 
 
 def _pack(recipe: Recipe, data: Path, split: str, out: Path, passes: int, seed: int) -> None:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from tellsign.models import architectures
 from tellsign.models.folder import FILES, sha256
+from tellsign.models.quantised import quantised
 from tellsign_training import journal
 from tellsign_training.recipe import Recipe
 
@@ -21,11 +22,17 @@ UNCALIBRATED: dict[str, Any] = {
 
 
 def export(
-    recipe: Recipe, weights: Path, folder: Path, calibration: dict[str, Any] | None, card: str
+    recipe: Recipe,
+    weights: Path,
+    folder: Path,
+    calibration: dict[str, Any] | None,
+    card: str,
+    small: bool = False,
 ) -> None:
-    """Write the model folder; it is complete or not there at all.
+    """Write the model folder, its large matrices as int8 if it is to be `small`.
 
-    What its training took is read from the log beside the weights, if there is one.
+    It is complete or not there at all. What its training took is read from the log beside the
+    weights, if there is one.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -38,9 +45,8 @@ def export(
     network.load_state_dict(trained, strict=True)
     if isinstance(network, architectures.LevitDetector):
         network.eval().fuse()
-    save_file(
-        {k: v.contiguous() for k, v in network.state_dict().items()}, part / "model.safetensors"
-    )
+    trained = {k: v.contiguous() for k, v in network.state_dict().items()}
+    save_file(quantised(trained) if small else trained, part / "model.safetensors")
     (part / "model.safetensors").chmod(0o644)
     _write(part / "config.json", _config(recipe, described, network) | _training(weights.parent))
     _write(part / "calibration.json", calibration or UNCALIBRATED)

@@ -202,7 +202,7 @@ def fit(
         return batch | {"x": jittered(normalised(batch["x"], recipe.mean, recipe.std), rng)}
 
     saved = begun = time.monotonic()
-    set_training(run.learner)
+    set_training(run.learner, plan.frozen_norms)
     for step, batch in ahead(make, run.step, steps):
         run.learn(batch, rate_at(step, steps, plan), wrapped)
         if setting.tick:

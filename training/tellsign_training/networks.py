@@ -14,6 +14,8 @@ from torch.nn.utils import parametrize
 from tellsign.models import architectures
 from tellsign_training.recipe import Recipe, RecipeError
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
 
 def build(recipe: Recipe, weights: Path | None = None, scratch: bool = False) -> nn.Module:
     """The network of a recipe, with its first weights, its frozen parts frozen.
@@ -134,10 +136,11 @@ def plain(network: nn.Module) -> nn.Module:
     return network
 
 
-def set_training(network: nn.Module) -> None:
+def set_training(network: nn.Module, frozen_norms: bool = False) -> None:
     """Training mode, except where nothing learns: a frozen batch norm keeps its statistics."""
     network.train()
     for module in network.modules():
         parameters = list(module.parameters())
-        if parameters and not any(p.requires_grad for p in parameters):
+        still = parameters and not any(p.requires_grad for p in parameters)
+        if still or (frozen_norms and isinstance(module, NORMS)):
             module.eval()

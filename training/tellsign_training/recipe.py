@@ -17,7 +17,10 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True)
 class FitPlan:
-    """The schedule of a training."""
+    """The schedule of a training.
+
+    With `frozen_norms` batch norms keep the statistics that they start with.
+    """
 
     epochs: int = 10
     samples_per_epoch: int = 10_000
@@ -36,6 +39,7 @@ class FitPlan:
     vector_weight: float = 0.0
     tokens_weight: float = 0.0
     logits_weight: float = 0.0
+    frozen_norms: bool = False
 
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

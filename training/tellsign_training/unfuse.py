@@ -5,7 +5,6 @@ statistics of each layer's output are measured on crops, and the batch norm's sc
 set so that the network computes what it did.
 """
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,19 +15,18 @@ from tellsign.models.folder import ModelError, ModelFolder
 
 
 @torch.no_grad()
-def unfused(path: Path, x: torch.Tensor) -> LevitDetector:
+def unfused(folder: ModelFolder, x: torch.Tensor) -> LevitDetector:
     """The network of a model folder with batch norms, its statistics those of a batch `x`.
 
     `x` is float [n, 3, 224, 224], normalised.
 
     Raises:
-        ModelError: the folder is damaged or holds another architecture.
+        ModelError: the folder holds another architecture.
     """
-    folder = ModelFolder(path)
     weights = dict(folder.weights)
     network = architectures.create(folder.config).eval()
     if not isinstance(network, LevitDetector):
-        raise ModelError(f"{path.name} is not a LeViT-128S.")
+        raise ModelError(f"{folder.name} is not a LeViT-128S.")
     norms: dict[str, Any] = {
         name: module
         for name, module in network.named_modules()
@@ -44,7 +42,7 @@ def unfused(path: Path, x: torch.Tensor) -> LevitDetector:
     missing, unknown = network.load_state_dict(weights, strict=False)
     ours = {f"{name}.{part}." for name in norms for part in ("linear", "bn")}
     if unknown or any(not key.startswith(tuple(ours)) for key in missing):
-        raise ModelError(f"The weights of {path.name} do not fit its architecture.")
+        raise ModelError(f"The weights of {folder.name} do not fit its architecture.")
 
     outputs: dict[str, torch.Tensor] = {}
     hooks = [

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tellsign.models import architectures
+from tellsign.models.quantised import restored
 from tellsign.settings import MIN_SIDE
 from tellsign.views import ViewPlan
 
@@ -96,9 +97,10 @@ class ModelFolder:
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
+        """By their names in the network, as it computes with them."""
         try:
-            return load_file(self.path / "model.safetensors")
-        except SafetensorError as error:
+            return restored(load_file(self.path / "model.safetensors"))
+        except (SafetensorError, ValueError) as error:
             raise self._damaged(f"its weights can't be read ({error})") from None
 
     @cached_property
