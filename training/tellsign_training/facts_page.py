@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from tellsign_training.data import SPLITS, Sample
 from tellsign_training.facts import LONG_SIDE, Facts
 from tellsign_training.filefacts import FileFacts
-from tellsign_training.html import environment, svg, thumbnail
+from tellsign_training.html import STYLE, environment, svg, thumbnail
 from tellsign_training.leaks import Leak
 from tellsign_training.shortcuts import AIM
 
@@ -123,7 +123,7 @@ def _histogram(
     log: bool = True,
 ) -> str:
     """Shares of each class in each bin; what lies outside counts for the outermost bins."""
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tellsign", "font.size": 9}):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5, 2.6), layout="constrained")
         axes = figure.subplots()
         for name, files in classes.items():

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
@@ -10,6 +11,14 @@ from tellsign.picture import PictureError
 from tellsign_training.data import Sample, load
 from tellsign_training.delivery import encoded, limited
 
+GREY = "#888888"
+STYLE: Any = {
+    "svg.fonttype": "none", "svg.hashsalt": "tellsign", "font.size": 9,
+    "font.family": "sans-serif", "text.color": GREY, "axes.edgecolor": GREY,
+    "axes.labelcolor": GREY, "axes.titlecolor": GREY, "xtick.color": GREY, "ytick.color": GREY,
+    "grid.color": GREY, "grid.alpha": 0.25, "axes.grid": True,
+}  # fmt: skip
+"""Matplotlib's settings for plots that are readable on light and on dark pages."""
 THUMBNAIL = 112
 """The long side of a thumbnail in pixels."""
 
@@ -34,10 +43,10 @@ def thumbnail(sample: Sample) -> str:
     return _uri("image/jpeg", encoded(limited(image, THUMBNAIL), "JPEG", 70))
 
 
-def svg(figure: Figure, transparent: bool = False) -> str:
-    """A plot as a data URI."""
+def svg(figure: Figure) -> str:
+    """A plot as a data URI, its background that of the page."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", transparent=transparent, metadata={"Date": None})
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return _uri("image/svg+xml", buffer.getvalue())
 
 

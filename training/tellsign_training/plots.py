@@ -1,4 +1,4 @@
-"""The report's curves, as SVG data URIs that are readable on light and on dark pages."""
+"""The report's curves, as SVG data URIs."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,17 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from tellsign_training.html import svg
+from tellsign_training.html import GREY, STYLE, svg
 from tellsign_training.scores import Scores
 
 COLOURS = ("#4c8dd6", "#e0873a", "#43a667", "#d65c8d", "#8f7ad6", "#b08f2e", "#3aa6a6", "#a05c3f")
-GREY = "#888888"
-STYLE: Any = {
-    "svg.fonttype": "none", "svg.hashsalt": "tellsign", "font.size": 9,
-    "font.family": "sans-serif", "text.color": GREY, "axes.edgecolor": GREY,
-    "axes.labelcolor": GREY, "axes.titlecolor": GREY, "xtick.color": GREY, "ytick.color": GREY,
-    "grid.color": GREY, "grid.alpha": 0.25, "axes.grid": True,
-}  # fmt: skip
 POINTS = 400
 """Points of a curve that are drawn."""
 
@@ -85,7 +78,7 @@ def _grid(
             for k, model in enumerate(scores):
                 if tier in scores[model].tiers:
                     draw(axes, model, tier, colour(k))
-        return svg(figure, transparent=True)
+        return svg(figure)
 
 
 def _thin(x: Any, y: Any) -> tuple[Any, Any]:
