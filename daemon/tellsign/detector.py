@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tellsign import engines
+from tellsign import engines, settings
 from tellsign.engines import Engine, EngineStatus
 from tellsign.models.folder import ModelFolder, ModelInfo
 from tellsign.picture import Picture
 from tellsign.prepared import prepare, timings
 from tellsign.provenance import Evidence
-from tellsign.settings import precision
 from tellsign.verdict import SUSPECTED, Verdict, judge
 from tellsign.views import Pixels, views
 
@@ -25,12 +24,14 @@ if TYPE_CHECKING:  # what explains takes seconds to import
 class Detector:
     """A model on a device. All methods may be called from any thread."""
 
-    def __init__(self, folder: ModelFolder, device: str = "auto") -> None:
-        """`device` as in `engines.create`."""
+    def __init__(self, folder: ModelFolder, device: str = "auto", precision: str = "") -> None:
+        """`device` and `precision` as in `engines.create`; the latter by default as is set."""
         self.info: ModelInfo = folder.info
         self.plan = folder.plan
         self.calibration = folder.calibration
-        self._engine: Engine | None = engines.create(folder, device, precision())
+        self._engine: Engine | None = engines.create(
+            folder, device, precision or settings.precision()
+        )
         self._last = self._engine.status
         self._lock = Lock()
 
@@ -49,6 +50,10 @@ class Detector:
         """What runs the network now, or ran it before it was let go."""
         engine = self._engine
         return engine.status if engine else self._last
+
+    def prepare(self) -> None:
+        """Be as fast as it gets, however long that takes."""
+        self._loaded().prepare()
 
     @property
     def loaded(self) -> bool:

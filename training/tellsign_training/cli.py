@@ -29,6 +29,7 @@ app.command("fit")(commands_fit.fit_command)
 app.command("export")(commands_fit.export_command)
 app.command("choose")(commands_choose.choose_command)
 app.command("calibrate")(commands_measure.calibrate_command)
+app.command("precision")(commands_choose.precision_command)
 app.command("evaluate")(commands_measure.evaluate_command)
 app.command("pixels")(commands_fakes.pixels_command)
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from tellsign.engines.cpu import CpuEngine
 from tellsign.engines.engine import Engine, EngineStatus
-from tellsign.engines.openvino import PRECISIONS
-from tellsign.models.folder import ModelFolder
+from tellsign.models.folder import PRECISIONS, ModelFolder
 
 __all__ = ["Engine", "EngineStatus", "create", "has_gpu_driver", "release"]
 

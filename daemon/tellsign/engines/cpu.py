@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tellsign.engines.engine import EngineStatus, Logits, Views
 from tellsign.engines.graphs import Entry, Graphs
-from tellsign.engines.openvino import OpenVINOEngine
+from tellsign.engines.openvino import OpenVINOEngine, able
 from tellsign.engines.probe import TOLERANCE, difference, probe
 from tellsign.models.folder import ModelFolder
 
@@ -58,7 +58,8 @@ class CpuEngine:
 
     def __init__(self, folder: ModelFolder, precision: str = "auto") -> None:
         self._folder = folder
-        self._precision = "f32" if precision == "auto" else precision
+        self._asked = precision
+        self._precision = "f32"
         self._graphs: Graphs | None = None
         self._fast: OpenVINOEngine | None = None
         self._torch: TorchEngine | None = None
@@ -135,12 +136,22 @@ class CpuEngine:
         entry = self._graphs.get() if self._graphs else None
         if entry is None:
             return
-        try:
-            self._fast = opened(entry, self._folder, self._precision)
-        except Unfit as why:
-            self._give_up(str(why))
-        else:
-            self._torch = None
+        for precision in self._precisions():
+            try:
+                self._fast = opened(entry, self._folder, precision)
+            except Unfit as why:
+                unfit = str(why)
+            else:
+                self._precision, self._torch = precision, None
+                return
+        self._give_up(unfit)
+
+    def _precisions(self) -> list[str]:
+        """Those to try, the fastest first: a lower one only if asked for or measured to do."""
+        if self._asked != "auto":
+            return [self._asked]
+        measured = self._folder.precision
+        return [measured, "f32"] if measured != "f32" and able(measured) else ["f32"]
 
     def _give_up(self, why: str) -> None:
         self._graphs = None
@@ -150,4 +161,4 @@ class CpuEngine:
         from tellsign.engines.torch import TorchEngine
 
         folder = self._folder
-        return TorchEngine(folder.network(), folder.mean, folder.std, "cpu", self._precision)
+        return TorchEngine(folder.network(), folder.mean, folder.std, "cpu", self._asked)

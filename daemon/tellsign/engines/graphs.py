@@ -60,7 +60,8 @@ class Graphs:
 
     def __init__(self, folder: ModelFolder) -> None:
         versions = [__version__, *map(version, ("openvino", "torch", "timm")), platform.machine()]
-        what = json.dumps([versions, folder.digest, folder.config], sort_keys=True)
+        config = {k: v for k, v in folder.config.items() if k != "precision"}
+        what = json.dumps([versions, folder.digest, config], sort_keys=True)
         self._model = _prefix(folder.digest)
         self._root = _root()
         name = f"{self._model}-{hashlib.sha256(what.encode()).hexdigest()[:16]}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from tellsign.engines.engine import Logits, Views
 
-PRECISIONS = ("f32", "bf16", "f16")
+CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
 
 
 @cache
@@ -27,6 +27,12 @@ def library() -> Any:
     import openvino
 
     return openvino
+
+
+def able(precision: str) -> bool:
+    """Whether this CPU calculates in a precision by itself."""
+    able = library().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return CAPABILITIES.get(precision) in able
 
 
 class OpenVINOEngine:

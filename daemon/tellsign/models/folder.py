@@ -30,6 +30,8 @@ DIGESTS = "digests.json"
 
 ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 """What a model may be called: a name that is one and the same folder on every system."""
+PRECISIONS = ("f32", "bf16", "f16")
+"""What a network can calculate in; a lower one only where it was measured to say the same."""
 MOST_SIDE, MOST_LONG_SIDE, MOST_CROPS = 1024, 8192, 64
 """Of the views that a model may ask for: a picture has to fit into memory with all of them."""
 
@@ -87,6 +89,7 @@ class ModelFolder:
             self.mean: list[float] = list(self.config["pretrained_cfg"]["mean"])
             self.std: list[float] = list(self.config["pretrained_cfg"]["std"])
             self.id = _id(self.config["id"])
+            self.precision = _precision(self.config.get("precision", "f32"))
         except FileNotFoundError as error:
             raise self._damaged(f"{Path(str(error.filename)).name} is missing") from None
         except OSError as error:
@@ -144,6 +147,12 @@ def _id(value: object) -> str:
     if not isinstance(value, str) or not ID.fullmatch(value):
         raise ValueError(f"the id {str(value)[:80]!r} is not made of a-z, 0-9, '.', '_' and '-'")
     return value
+
+
+def _precision(value: object) -> str:
+    if value not in PRECISIONS:
+        raise ValueError(f"the precision {str(value)[:80]!r} is none of {', '.join(PRECISIONS)}")
+    return str(value)
 
 
 def _plan(views: dict[str, Any]) -> ViewPlan:
