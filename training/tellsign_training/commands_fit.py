@@ -29,7 +29,7 @@ from tellsign_training.data import DataError, read
 from tellsign_training.export import export as write_folder
 from tellsign_training.fit import Setting, fit, normalised
 from tellsign_training.networks import build, learns
-from tellsign_training.probe import STRENGTH, probe
+from tellsign_training.probe import EPOCHS, probe
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
 from tellsign_training.stores import open_store
 from tellsign_training.svm import fit_svm
@@ -121,14 +121,14 @@ def probe_command(
     store: Annotated[Path, typer.Argument(help="A store with the features of a tower.")],
     teacher: Annotated[Path, typer.Option(help="Weights of that tower (safetensors).")],
     out: Annotated[Path, typer.Option(help="Folder of best.safetensors.")],
-    strength: Annotated[float, typer.Option(help="The inverse of the penalty.", min=0)] = STRENGTH,
+    epochs: Annotated[int, typer.Option(help="Passes through the features.", min=1)] = EPOCHS,
 ) -> None:
-    """Fit a linear head on the teacher's features: weights of the recipe clip-middle, in a minute.
+    """Fit a head on the teacher's features: weights of the recipe clip-vit-b16, in minutes.
 
-    Next is `tellsign-train export clip-middle --weights OUT/best.safetensors`.
+    Next is `tellsign-train export clip-vit-b16 --weights OUT/best.safetensors`.
     """
     try:
-        network = probe(store, teacher, strength)
+        network = probe(store, teacher, epochs)
     except (DataError, OSError, ValueError) as error:
         stop(str(error))
     out.mkdir(parents=True, exist_ok=True)

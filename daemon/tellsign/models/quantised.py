@@ -1,7 +1,8 @@
 """Weights as 8-bit integers on the disk: a quarter of the bytes, float32 once loaded.
 
 Each matrix is scaled row by row, symmetrically: `w = scale * q`, with q an int8 in [-127, 127]. In
-a file `NAME` holds q and `NAME.scale` the scales, float32 [rows]. What is no large matrix stays.
+a file `NAME` holds q and `NAME.scale` the scales, float32 [rows]. What is no large matrix stays. So
+does a network's head, which may tell pictures apart by small differences of large numbers.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from torch import Tensor
 SCALE = ".scale"
 LEAST = 1 << 16
 """Elements of a matrix that is worth it."""
+HEAD = "head."
 NDIM = (2, 4)
 """Of the weights of linear layers and of convolutions."""
 
@@ -20,7 +22,8 @@ def quantised(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same weights with their large matrices as int8 and scales, to be written to a file."""
     stored: dict[str, Tensor] = {}
     for name, weight in weights.items():
-        if not weight.is_floating_point() or weight.ndim not in NDIM or weight.numel() < LEAST:
+        matrix = weight.is_floating_point() and weight.ndim in NDIM and weight.numel() >= LEAST
+        if not matrix or name.startswith(HEAD):
             stored[name] = weight
             continue
         rows = weight.float().flatten(1)
