@@ -69,6 +69,8 @@ def boxes(width: int, height: int, plan: ViewPlan) -> list[Box]:
 
     A grid of as few rows and columns as cover the picture, the boxes nearest the centre first.
     """
+    if not plan.crops:
+        return []
     size = plan.size
     columns, rows = -(-width // size), -(-height // size)
     lefts = [round(i * (width - size) / max(1, columns - 1)) for i in range(columns)]
