@@ -2,13 +2,16 @@
 
 import hashlib
 import io
+import threading
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from tellsign.bounds import Reader, TooMuch, check_image, check_strips
 from tellsign.settings import MAX_PIXELS, MIN_SIDE
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
@@ -17,7 +20,11 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 FLAT_STD = 1.0
 """Standard deviation of grey levels (of 255) under which there is nothing in a picture."""
 
+LARGE = MAX_PIXELS // 4
+"""Pixels over which one picture is decoded at a time: the largest take a gigabyte meanwhile."""
+
 Image.init()
+_large = threading.Lock()
 _SRGB = ImageCms.createProfile("sRGB")
 _16_BIT = {"I;16", "I;16B", "I;16L", "I"}
 
@@ -59,22 +66,11 @@ def decode(data: bytes) -> Picture:
         # Pillow warns of large pictures and odd metadata; the limits here are our own.
         warnings.simplefilter("ignore")
         image = _open(data)
-        try:
-            image.load()
-            image = _rgb(image)
-        except PictureError:
-            raise
-        except MemoryError:
-            raise PictureError("too_many_pixels", "The picture does not fit in memory.") from None
-        except Exception as error:  # a decoder may raise anything on hostile bytes
-            raise _unreadable(error) from None
+        width, height = image.size
+        with _large if width * height > LARGE else nullcontext():
+            image = _loaded(image)
+            pixels = np.asarray(image)
     width, height = image.size
-    if min(width, height) < MIN_SIDE:
-        raise PictureError(
-            "too_small",
-            f"The picture is {width}x{height} pixels; each side must have at least {MIN_SIDE}.",
-        )
-    pixels = np.asarray(image)
     if pixels[:: max(1, height // 256), :: max(1, width // 256)].std(axis=(0, 1)).max() < FLAT_STD:
         raise PictureError("nothing_in_it", "The picture is one flat colour or fully transparent.")
     return Picture(pixels, str(image.info["format"]), width, height, digest(data))
@@ -85,10 +81,24 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _loaded(image: Image.Image) -> Image.Image:
+    """The decoded picture in sRGB."""
+    try:
+        image.load()
+        return _rgb(image)
+    except PictureError:
+        raise
+    except MemoryError:
+        raise PictureError("too_many_pixels", "The picture does not fit in memory.") from None
+    except Exception as error:  # a decoder may raise anything on hostile bytes
+        raise _unreadable(error) from None
+
+
 def _open(data: bytes) -> Image.Image:
     """Read the header and check it against the limits, before any pixel is decoded."""
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        check_strips(data)
+        image = Image.open(Reader(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise _not_a_picture(data) from None
     except Image.DecompressionBombError:
@@ -98,6 +108,15 @@ def _open(data: bytes) -> Image.Image:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PictureError("too_many_pixels", _too_many(f" has {width}x{height} pixels, which"))
+    if min(width, height) < MIN_SIDE:
+        raise PictureError(
+            "too_small",
+            f"The picture is {width}x{height} pixels; each side must have at least {MIN_SIDE}.",
+        )
+    try:
+        check_image(image, data)
+    except TooMuch as error:
+        raise _unreadable(error) from None
     return image
 
 
@@ -109,21 +128,29 @@ def _rgb(image: Image.Image) -> Image.Image:
     if upright.mode in _16_BIT:
         upright = _to_8_bit(upright)
     if "transparency" in upright.info or upright.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        rgba = upright.convert("RGBA")
-        if not np.asarray(rgba.getchannel("A")).any():
-            raise PictureError("nothing_in_it", "The picture is fully transparent.")
-        upright = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        upright = _on_white(upright)
     if profile:
         upright = _to_srgb(upright, profile)
-    result = upright.convert("RGB")
+    result = upright if upright.mode == "RGB" else upright.convert("RGB")
     result.info = {"format": kind}
     return result
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Composed in place: a large picture's copies would take gigabytes."""
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+    if not rgba.getchannel("A").getbbox():
+        raise PictureError("nothing_in_it", "The picture is fully transparent.")
+    white = Image.new("RGBA", rgba.size, "white")
+    white.alpha_composite(rgba)
+    return white
 
 
 def _upright(image: Image.Image) -> Image.Image:
     """Turned as its EXIF orientation says; broken EXIF says nothing."""
     try:
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
+        return image
     except Exception:  # a parser of hostile metadata may raise anything
         return image
 
@@ -164,6 +191,8 @@ def _not_a_picture(data: bytes) -> PictureError:
 
 
 def _unreadable(error: Exception) -> PictureError:
+    if isinstance(error, TooMuch):
+        return PictureError("unreadable", f"The picture file has too many {error} to be read.")
     text = str(error).lower()
     if isinstance(error, Image.DecompressionBombError):
         return PictureError("too_many_pixels", _too_many())
