@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": "tellsign.commands.daemon",
     "pair": "tellsign.commands.daemon",
     "token": "tellsign.commands.daemon",
+    "open": "tellsign.commands.page",
     "doctor": "tellsign.commands.doctor",
     "tray": "tellsign.commands.tray",
     "demo": "tellsign.demo.command",

@@ -59,6 +59,7 @@ def check_daemon() -> Finding:
         return Finding("problem", "Tellsign is not running.", "Start it with `tellsign serve`.")
     try:
         _, model = running.call("GET", "/v1/model")
+        _, paused = running.call("GET", "/v1/pause")
     except (OSError, ValueError):
         what = f"Tellsign runs at {running.address}, but does not say with which model."
         return Finding("problem", what, "If it stays so, stop it and start it again.")
@@ -72,6 +73,9 @@ def check_daemon() -> Finding:
     if running.version != __version__:
         todo = "Stop it, and start it again with `tellsign serve`."
         return Finding("warning", f"{what}, but {__version__} is installed.", todo)
+    if paused.get("paused"):
+        todo = "Let it go on in its tray icon or in the extension's popup."
+        return Finding("warning", f"{what}, but is paused: it checks nothing on pages.", todo)
     return Finding("ok", f"{what}.")
 
 
@@ -228,6 +232,21 @@ def check_tray() -> Finding:
     return Finding("ok", "This desktop shows tray icons.")
 
 
+def check_autostart() -> Finding:
+    from tellsign import autostart
+    from tellsign.autostart import AutostartError
+
+    on = False
+    try:
+        system = autostart.current()
+        on = system.is_on()
+        system.check(autostart.this_program())
+    except AutostartError as error:
+        todo = "Until then, start it with `tellsign serve`."
+        return Finding("problem" if on else "warning", str(error), todo)
+    return Finding("ok", f"Tellsign {'starts' if on else 'does not start'} at login.")
+
+
 def check_browser() -> Finding:
     from tellsign.demo.browsers import BrowserError, find
 
@@ -272,6 +291,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "engine": check_engine,
     "gpu": check_gpu,
     "tray": check_tray,
+    "autostart": check_autostart,
     "browser": check_browser,
     "pairing": check_pairing,
     "disk": check_disk,

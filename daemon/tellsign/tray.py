@@ -41,6 +41,7 @@ WORDS = {
     "ready": "Tellsign is ready",
     "failed": "Tellsign has no model",
     "stopping": "Tellsign is stopping …",
+    "paused": "Tellsign is paused",
 }
 
 
@@ -52,6 +53,12 @@ class View:
     state: str = "off"
     model: dict[str, Any] = field(default_factory=dict)
     models: tuple[dict[str, Any], ...] = ()
+    paused: bool = False
+
+    @property
+    def looks(self) -> bool:
+        """Whether the pictures of pages are checked."""
+        return self.state == "ready" and not self.paused
 
     @property
     def current(self) -> dict[str, Any]:
@@ -61,7 +68,8 @@ class View:
     @property
     def status(self) -> str:
         title = self.current.get("title", "")
-        return f"{WORDS[self.state]}{': ' if title else ''}{title}"
+        words = WORDS["paused" if self.state == "ready" and self.paused else self.state]
+        return f"{words}{': ' if title else ''}{title}"
 
     @property
     def message(self) -> str:
@@ -90,14 +98,16 @@ class Follower:
     def _follow(self, running: Running) -> None:
         for name, data in running.events(3 * PING_SECONDS):
             if name == "hello":
-                view = View(running, data["state"], data["model"])
+                view = View(running, data["state"], data["model"], paused=data.get("paused", False))
             elif name == "state":
                 view = replace(self.view, state=data["state"])
+            elif name == "pause":
+                view = replace(self.view, paused=data["paused"])
             elif name == "model":
                 view = replace(self.view, model=data)
             else:
                 continue
-            if name != "state":
+            if name in ("hello", "model"):
                 _, answer = running.call("GET", "/v1/model")
                 view = replace(view, models=tuple(answer.get("models", ())))
             self._show(view)
@@ -142,7 +152,7 @@ class Tray:
         threading.Thread(target=self._follower.run, name="follower", daemon=True).start()
 
     def _show(self, view: View) -> None:
-        self._icon.icon = self._bright if view.state == "ready" else self._pale
+        self._icon.icon = self._bright if view.looks else self._pale
         self._icon.title = view.status
         self._icon.update_menu()
 
@@ -154,12 +164,14 @@ class Tray:
             yield item(message, None, enabled=False)
         yield separator
         if view.running:
+            # The default is what a click does, on desktops where one does not open the menu.
+            yield item("Check a picture …", _apart(self._open_page), default=True)
+            yield item("Pause", _apart(self._toggle_pause), checked=lambda _: view.paused)
             models = self._pystray.Menu(*map(self._model_item, view.models))
             yield item("Model", models, enabled=bool(view.models))
-            # Where there is no menu, this is what a click does.
-            yield item("Pair a browser …", _apart(self._pair), default=not self._icon.HAS_MENU)
+            yield item("Pair a browser …", _apart(self._pair))
         else:
-            yield item("Start Tellsign", _apart(_start), default=not self._icon.HAS_MENU)
+            yield item("Start Tellsign", _apart(_start), default=True)
         yield item("Start at login", _apart(self._toggle_autostart), checked=lambda _: _starts())
         yield separator
         yield item("Quit Tellsign", _apart(self._quit))
@@ -174,6 +186,15 @@ class Tray:
             checked=lambda _: self._follower.view.current.get("id") == model["id"],
             radio=True,
         )
+
+    def _open_page(self) -> None:
+        answer = self._call("POST", "/v1/page/code")
+        running = self._follower.view.running
+        if running and "code" in answer:
+            webbrowser.open(f"{running.address}/check#{answer['code']}")
+
+    def _toggle_pause(self) -> None:
+        self._call("PUT", "/v1/pause", {"paused": not self._follower.view.paused})
 
     def _pair(self) -> None:
         answer = self._call("POST", "/v1/pair/code")

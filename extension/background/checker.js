@@ -38,7 +38,7 @@ export class Checker {
 		}
 
 		const status = await this.connection.settle();
-		if (status !== "ready") {
+		if (status !== "ready" && !(status === "paused" && priority === "user")) {
 			return { status: status === "unknown" ? "off" : status };
 		}
 
@@ -58,7 +58,7 @@ export class Checker {
 	 */
 	async explain(url, source) {
 		const status = await this.connection.settle();
-		if (status !== "ready") {
+		if (status !== "ready" && status !== "paused") {
 			return { status: status === "unknown" ? "off" : status };
 		}
 

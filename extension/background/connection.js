@@ -66,6 +66,20 @@ export class Connection extends EventTarget {
 		if (status) {
 			this.#become(status, status === "outdated" ? text(`outdated_${error.code}`) : "");
 		}
+
+		if (status === "paused") {
+			this.probe(); // the event that ended it may have come before this answer
+		}
+	}
+
+	/** For every browser and the tray. @param {boolean} paused */
+	async pause(paused) {
+		try {
+			await daemon.pause(this.pairing, paused);
+			await this.#readState();
+		} catch (error) {
+			this.failed(/** @type {daemon.DaemonError} */ (error));
+		}
 	}
 
 	async #ask() {
@@ -91,20 +105,22 @@ export class Connection extends EventTarget {
 		}
 
 		try {
-			await this.#readModel();
+			await this.#readState();
 			this.#listen();
 		} catch (error) {
 			this.failed(/** @type {daemon.DaemonError} */ (error));
 		}
 	}
 
-	async #readModel() {
-		const { current, state, message } = await daemon.model(this.pairing);
+	async #readState() {
+		const { pairing } = this;
+		const [{ current, state, message }, paused] = await Promise.all([daemon.model(pairing), daemon.isPaused(pairing)]);
 		this.model = current;
-		this.#become(state === "ready" ? "ready" : state === "failed" ? "failed" : "starting", message);
+		const ready = paused ? "paused" : "ready";
+		this.#become(state === "ready" ? ready : state === "failed" ? "failed" : "starting", message);
 	}
 
-	/** Hears of another model at once; its end is how we notice that the daemon stopped. */
+	/** Hears of another model and of a pause at once; its end is how we notice that the daemon stopped. */
 	async #listen() {
 		if (this.#stream) {
 			return;
@@ -117,8 +133,8 @@ export class Connection extends EventTarget {
 			const response = await daemon.call(this.pairing, "/v1/events", { signal: stream.signal });
 			pause = FIRST_PAUSE;
 			for await (const name of eventNames(response)) {
-				if (["hello", "model", "state"].includes(name)) {
-					await this.#readModel();
+				if (["hello", "model", "state", "pause"].includes(name)) {
+					await this.#readState();
 				}
 			}
 		} catch {
@@ -136,7 +152,7 @@ export class Connection extends EventTarget {
 	 * @param {string} message
 	 */
 	#become(status, message = "") {
-		const connected = status === "ready" || status === "starting" || status === "failed";
+		const connected = ["ready", "paused", "starting", "failed"].includes(status);
 		if (!connected) {
 			this.model = null;
 			this.#stream?.abort();

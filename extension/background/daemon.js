@@ -10,12 +10,13 @@ const CALL_TIMEOUT = 25_000;
 /** Number of the HTTP interface that this file speaks. The daemon refuses what it does not speak. */
 const API = 1;
 
-/** @type {Record<string, "off" | "unpaired" | "outdated">} errors that tell of the daemon, not of one question */
+/** @type {Record<string, "off" | "unpaired" | "outdated" | "paused">} errors that tell of the daemon, not of one question */
 export const STATUS_OF = {
 	unreachable: "off",
 	not_paired: "unpaired",
 	client_too_old: "outdated",
 	daemon_too_old: "outdated",
+	paused: "paused",
 };
 
 export class DaemonError extends Error {
@@ -133,6 +134,30 @@ export async function explain(pairing, bytes) {
  */
 export async function model(pairing) {
 	return callForJson(pairing, "/v1/model");
+}
+
+/**
+ * @param {Pairing} pairing
+ * @returns {Promise<boolean>} whether only a person's own questions are answered
+ */
+export async function isPaused(pairing) {
+	try {
+		return (await callForJson(pairing, "/v1/pause")).paused;
+	} catch (error) {
+		if (error instanceof DaemonError && error.code === "no_such_path") {
+			return false; // an older daemon, which can't be paused
+		}
+
+		throw error;
+	}
+}
+
+/**
+ * @param {Pairing} pairing
+ * @param {boolean} paused
+ */
+export async function pause(pairing, paused) {
+	await call(pairing, "/v1/pause", { method: "PUT", body: JSON.stringify({ paused }) });
 }
 
 /**

@@ -133,6 +133,10 @@ async function answerExtension(message) {
 			return readPairing().then(({ token }) => token === "");
 		}
 
+		case "pause": {
+			return connection.pause(message.paused);
+		}
+
 		case "check-image": {
 			const { url, tabId, frameId } = message;
 			const tab = await browser.tabs.get(tabId);

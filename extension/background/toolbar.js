@@ -5,6 +5,7 @@ const LOOKS = {
 	unknown: { badge: "", colour: "#5f6368", title: "name" },
 	ready: { badge: "", colour: "#5f6368", title: "toolbarReady" },
 	starting: { badge: "…", colour: "#5f6368", title: "toolbarStarting" },
+	paused: { badge: "| |", colour: "#5f6368", title: "toolbarPaused" },
 	off: { badge: "off", colour: "#5f6368", title: "toolbarOff" },
 	unpaired: { badge: "!", colour: "#b35900", title: "toolbarUnpaired" },
 	outdated: { badge: "!", colour: "#b3121d", title: "toolbarOutdated" },

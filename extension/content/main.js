@@ -1,4 +1,4 @@
-const WAKE_STATES = ["off", "unpaired", "outdated", "starting", "failed"];
+const WAKE_STATES = ["off", "unpaired", "outdated", "starting", "failed", "paused"];
 
 /** Everything on this page ends with it: when the extension is updated or removed, no trace stays. */
 const life = new AbortController();

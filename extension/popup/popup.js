@@ -63,6 +63,13 @@ $("#grant").addEventListener("click", () => {
 	// Firefox wants the request in the click itself, before anything is awaited.
 	browser.permissions.request(EVERYWHERE).then(showAccess);
 });
+for (const [button, paused] of /** @type {const} */ ([["#pause", true], ["#resume", false]])) {
+	$(button).addEventListener("click", async () => {
+		await browser.runtime.sendMessage({ type: "pause", paused });
+		await showStatus();
+	});
+}
+
 $("#again").addEventListener("click", showStatus);
 $("#options").addEventListener("click", (event) => {
 	event.preventDefault();

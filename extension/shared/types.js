@@ -49,8 +49,9 @@
 
 /**
  * unknown: not asked yet; off: nobody answers; unpaired: it runs, but we have no valid token; outdated: it or we
- * must be updated; starting: the model is being loaded; failed: the model cannot be used; ready: pictures can be checked.
- * @typedef {"unknown" | "off" | "unpaired" | "outdated" | "starting" | "failed" | "ready"} DaemonStatus
+ * must be updated; starting: the model is being loaded; failed: the model cannot be used; paused: only what a person
+ * asks about is checked; ready: pictures can be checked.
+ * @typedef {"unknown" | "off" | "unpaired" | "outdated" | "starting" | "failed" | "paused" | "ready"} DaemonStatus
  *
  * @typedef {object} StatusAnswer
  * @property {DaemonStatus} status
@@ -75,7 +76,7 @@
  * `declares`: the file declares AI, whatever the detector says.
  * @typedef {{status: "done", mark: Finding, declares: boolean, verdict: Verdict, model: string}} Done
  * @typedef {{status: "error", code: string, message: string}} Failure
- * @typedef {{status: "off" | "unpaired" | "outdated" | "starting" | "failed" | "disabled" | "dropped"}} NotNow
+ * @typedef {{status: "off" | "unpaired" | "outdated" | "starting" | "failed" | "paused" | "disabled" | "dropped"}} NotNow
  * @typedef {Done | Failure | NotNow} CheckAnswer
  * @typedef {{status: "done", explanation: Explanation} | Failure | NotNow} ExplainAnswer
  * @typedef {{ok: boolean, message: string}} PairAnswer
@@ -94,8 +95,9 @@
  * Extension page to background.
  * @typedef {{type: "status"}} StatusMessage
  * @typedef {{type: "forget"}} ForgetMessage
+ * @typedef {{type: "pause", paused: boolean}} PauseMessage  from now on, or no longer
  * @typedef {{type: "check-image", url: string, tabId: number, frameId: number}} CheckImageMessage
- * @typedef {PairMessage | StatusMessage | ForgetMessage | CheckImageMessage} ExtensionMessage
+ * @typedef {PairMessage | StatusMessage | ForgetMessage | PauseMessage | CheckImageMessage} ExtensionMessage
  *
  * Background or extension page to content script.
  * @typedef {{type: "refresh"}} RefreshMessage  settings, model or daemon changed: ask again

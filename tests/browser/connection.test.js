@@ -130,6 +130,41 @@ inBothBrowsers("connection", (setting) => {
 		await page.close();
 	});
 
+	test("while paused no page asks, a person may, and all goes on at the end of it", async () => {
+		const { browser, daemon, token, site, suspected } = setting;
+		await daemon.pause(token, true);
+		await until("the word of it", async () => (await browser.ask({ type: "status" })).status === "paused");
+		const title = await (await browser.inside()).evaluate(() => globalThis.browser.action.getTitle({}));
+		assert.equal(title, "Tellsign is paused");
+		const before = daemon.log.length;
+		const { page, complaints } = await browser.open(site.url("paused", suspected));
+		await browser.untilState("rest", page, ({ paused, known }) => paused && known > 0);
+		assert.doesNotMatch(daemon.log.slice(before), /path=\/v1\/check/);
+
+		const url = `${site.address}/pictures/${suspected[0].file}?on=paused`;
+		await browser.ask({ type: "check-image", url, tabId: await browser.tabId(page.url()), frameId: 0 });
+		await browser.untilState("the panel", page, ({ panel }) => panel?.includes("Suspected AI"));
+
+		const window = await browser.extensionPage(`popup/popup.html?tab=${await browser.tabId(page.url())}`);
+		await window.setViewport({ width: 320, height: 420 });
+		await window.bringToFront();
+		await until("paused", async () => (await statusOf(window)) === "paused");
+		await browser.screenshot(window, "popup-paused");
+		await window.click("#resume");
+		await until("ready", async () => (await statusOf(window)) === "ready");
+		await page.bringToFront();
+		await browser.untilState("the badges", page, ({ marks }) => marks.length === suspected.length);
+		assert.deepEqual(complaints, []);
+
+		await window.bringToFront();
+		await window.click("#pause");
+		await until("paused again", async () => (await statusOf(window)) === "paused");
+		await daemon.pause(token, false);
+		await until("the end of it", async () => (await browser.ask({ type: "status" })).status === "ready");
+		await window.close();
+		await page.close();
+	});
+
 	test("a daemon that is off costs the page nothing, and its return is noticed", async () => {
 		const { browser, daemon, site, suspected } = setting;
 		await daemon.stop();

@@ -42,6 +42,13 @@ const ATTACKS = {
 		form.submit();
 		return "unknown";
 	},
+	module: (address) => import(`${address}/check/main.js`).then(() => "reached", () => "refused"),
+	pass: (address) => fetch(`${address}/v1/page`, { method: "POST", mode: "no-cors", body: JSON.stringify({ code: "guess" }) })
+		.then(() => "unknown", () => "unknown"),
+	"check page": async (address) => {
+		document.body.append(Object.assign(document.createElement("iframe"), { src: `${address}/check#guess` }));
+		return "unknown";
+	},
 	frame: async (address) => {
 		document.body.append(Object.assign(document.createElement("iframe"), { src: `${address}/pair` }));
 		return "unknown";
@@ -76,11 +83,11 @@ inBothBrowsers("a hostile page", (setting) => {
 		const { browser, daemon } = setting;
 		const { page } = await browser.open("about:blank");
 		const address = daemon.address.replace("127.0.0.1", PUBLIC_NAME);
-		for (const path of ["/v1/health", "/pair", "/v1/openapi.json"]) {
+		for (const path of ["/v1/health", "/pair", "/check", "/v1/openapi.json"]) {
 			const response = await page.goto(address + path);
 			assert.equal(response?.status(), 403);
 			const told = await page.evaluate(() => document.body.textContent ?? "");
-			assert.doesNotMatch(told, /"version"|pairing/i);
+			assert.doesNotMatch(told, /"version"|pairing|picture/i);
 		}
 
 		await page.close();

@@ -48,6 +48,9 @@ def test_daemon_and_port(daemon: Process) -> None:
     away = doctor.check_port()
     assert away.level == "warning"
     assert f"type 127.0.0.1:{running.port}" in away.todo
+    running.call("PUT", "/v1/pause", {"paused": True})
+    assert "but is paused" in doctor.check_daemon().what
+    running.call("PUT", "/v1/pause", {"paused": False})
     local.write(daemon.folder, Running(**{**running.__dict__, "version": "0.0"}))
     assert "Tellsign 0.0 runs" in doctor.check_daemon().what
     daemon.process.kill()

@@ -124,7 +124,7 @@ def screen() -> bytes:
 def test_menu(
     desktop: None, start: Callable[[], Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model is chosen in the tray and by another client, a browser paired, all ended."""
+    """The check page, a pause and a model by the tray and by another client, a pairing, the end."""
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" >"{opened}.part"; mv "{opened}.part" "{opened}"')
@@ -135,22 +135,37 @@ def test_menu(
     daemon = start()
     running = daemon.running
 
+    def opened_by(path: str) -> str:
+        return until(lambda: opened.exists() and path in (url := opened.read_text()) and url)
+
     window = icon(f"{READY}LeViT-128S")
-    models = [model["id"] for model in running.call("GET", "/v1/model")[1]["models"]]
-    to_second = ["Down", "Right", *["Down"] * models.index("second")]
+    choose(window, "Down")
+    address, _, code = opened_by("/check#").partition("/check#")
+    assert address == running.address
+    assert running.call("POST", "/v1/page", {"code": code})[0] == 200
+
     shot = Path(os.environ.get("TELLSIGN_SHOTS", tmp_path)) / "tray.png"
-    choose(window, *to_second, shot=shot)
-    icon(f"{READY}Second")
-    assert running.call("GET", "/v1/model")[1]["current"]["id"] == "second"
+    choose(window, *["Down"] * 2)
+    window = icon("Tellsign is paused: LeViT-128S")
+    assert running.call("GET", "/v1/pause") == (200, {"paused": True})
+    choose(window, *["Down"] * 2, shot=shot)
+    icon(f"{READY}LeViT-128S")
     with Image.open(shot) as image:
         assert len(image.convert("RGB").getcolors(1 << 20) or []) > 100
+    running.call("PUT", "/v1/pause", {"paused": True})
+    icon("Tellsign is paused: LeViT-128S")
+    running.call("PUT", "/v1/pause", {"paused": False})
+    window = icon(f"{READY}LeViT-128S")
 
+    models = [model["id"] for model in running.call("GET", "/v1/model")[1]["models"]]
+    choose(window, *["Down"] * 3, "Right", *["Down"] * models.index("second"))
+    icon(f"{READY}Second")
+    assert running.call("GET", "/v1/model")[1]["current"]["id"] == "second"
     running.call("PUT", "/v1/model", {"id": DEFAULT_MODEL})
     window = icon(f"{READY}LeViT-128S")
 
-    choose(window, "Down", "Down")
-    until(opened.exists)
-    address, _, code = opened.read_text().partition("/pair#")
+    choose(window, *["Down"] * 4)
+    address, _, code = opened_by("/pair#").partition("/pair#")
     assert address == running.address
     assert running.call("POST", "/v1/pair", {"code": code, "name": "x"})[0] == 200
 

@@ -75,6 +75,27 @@ def test_interrupted_pair_ends_cleanly(daemon: Process) -> None:
     assert pair.returncode == 130
 
 
+def test_open(daemon: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shown without a display, opened with one, and each address good for one opening."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    shown = CliRunner().invoke(app, ["open"])
+    assert shown.exit_code == 0
+    opened: list[str] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
+    assert "has opened in your browser" in CliRunner().invoke(app, ["open"]).output
+    only_shown = CliRunner().invoke(app, ["open", "--no-browser"])
+    urls = [shown.output.split()[-1], *opened, only_shown.output.split()[-1]]
+    assert len(opened) == 1
+    assert len(set(urls)) == 3
+    for url in urls:
+        address, _, code = url.partition("/check#")
+        assert address == daemon.running.address
+        assert daemon.running.call("POST", "/v1/page", {"code": code})[0] == 200
+        assert daemon.running.call("POST", "/v1/page", {"code": code})[0] == 410
+
+
 def test_token_from_the_daemon(daemon: Process) -> None:
     result = CliRunner().invoke(app, ["token", "cron"])
     assert result.exit_code == 0
@@ -86,9 +107,10 @@ def test_token_from_the_daemon(daemon: Process) -> None:
 def test_without_a_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELLSIGN_STATE", str(tmp_path))
     assert local.find(tmp_path) is None
-    result = CliRunner().invoke(app, ["pair"])
-    assert result.exit_code == 1
-    assert "Tellsign is not running. Start it with `tellsign serve`." in result.output
+    for name in ("pair", "open"):
+        result = CliRunner().invoke(app, [name])
+        assert result.exit_code == 1
+        assert "Tellsign is not running. Start it with `tellsign serve`." in result.output
     result = CliRunner().invoke(app, ["token", "cron"])
     assert result.exit_code == 0
     assert Clients(tmp_path).find(result.stdout.strip())

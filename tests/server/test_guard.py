@@ -109,6 +109,13 @@ async def test_origin(served: Served, origin: str | None, status: int) -> None:
         ("/pair", {"Sec-Fetch-Site": "cross-site", **NAVIGATE, "Sec-Fetch-Dest": "iframe"}, 403),
         ("/pair", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}, 403),
         ("/pair.js", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "script"}, 403),
+        ("/check", {"Sec-Fetch-Site": "none", **NAVIGATE}, 200),
+        ("/check", {"Sec-Fetch-Site": "same-origin", **NAVIGATE}, 200),
+        ("/check", {"Sec-Fetch-Site": "cross-site", **NAVIGATE}, 403),
+        ("/check", {"Sec-Fetch-Site": "same-site", **NAVIGATE}, 403),
+        ("/check", {"Sec-Fetch-Site": "cross-site", **NAVIGATE, "Sec-Fetch-Dest": "iframe"}, 403),
+        ("/check/main.js", {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "script"}, 200),
+        ("/check/main.js", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "script"}, 403),
     ],
 )
 async def test_fetch_site(served: Served, path: str, headers: dict[str, str], status: int) -> None:
@@ -135,6 +142,10 @@ async def test_no_web_page_reaches_any_path(served: Served, method: str, path: s
     [
         ("GET", "/v1/health", 200),
         ("GET", "/pair", 200),
+        ("GET", "/check", 200),
+        ("GET", "/check/main.js", 200),
+        ("GET", "/check/nothing", 404),
+        ("GET", "/v1/pause", 401),
         ("GET", "/v1/model", 401),
         ("OPTIONS", "/v1/check", 403),
         ("GET", "/nothing", 404),

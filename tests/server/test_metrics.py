@@ -44,6 +44,7 @@ async def test_counts(served: Served, detector: Detector) -> None:
     assert values["tellsign_verdicts_total", verdicts[0][1]["verdict"]] == 4
     assert values["tellsign_cache_lookups_total", "hit"] == 2
     assert values["tellsign_cache_lookups_total", "miss"] == 2
+    assert values["tellsign_body_bytes",] == 0
     assert values["tellsign_cache_entries",] == 1
     assert values["tellsign_cache_bytes",] == served.daemon.cache.bytes
     for stage in ("decode", "provenance", "views", "queue", "network", "total"):

@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+import os
 import signal
+import subprocess
+import sys
 import weakref
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from typer.testing import CliRunner
 
 from tellsign.cli import app
 from tellsign.detector import Detector
+from tellsign.server import choices
 from tellsign.server.model import Shelf
 from tellsign.settings import DEFAULT_MODEL
 from tests.model_folders import make
@@ -150,6 +155,68 @@ async def test_replaced_model_is_loaded_anew(
             assert status == 200
             digests.append(answer["current"]["digest"])
         assert len(set(digests)) == 2
+
+
+async def test_a_choice_that_cannot_be_written_is_used_and_told(
+    tmp_path: Path, models: Path, detector: Detector
+) -> None:
+    async with serve(tmp_path, LoadedShelf(detector)) as served:
+        (tmp_path / "in the way").touch()
+        served.daemon.model._remember = partial(choices.set_model, tmp_path / "in the way")
+        status, answer = await use(served, "other")
+        assert (status, answer["current"]["id"]) == (200, "other")
+        assert answer["message"].startswith("At the next start it will be another model: ")
+
+
+def test_what_is_chosen_over_http_is_remembered(
+    tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends the daemon. What can't be loaded is no choice, nor an option of one start."""
+    state = tmp_path / "state"
+    daemon = Process(state)
+    try:
+        assert daemon.running.call("PUT", "/v1/model", {"id": "nope"})[0] == 404
+        assert choices.model(state) is None
+        assert daemon.running.call("PUT", "/v1/model", {"id": "other"})[0] == 200
+        daemon.process.kill()
+        daemon.process.communicate()
+
+        daemon = Process(state, "--model", DEFAULT_MODEL)
+        daemon.until_ready()
+        assert daemon.running.call("GET", "/v1/model")[1]["current"]["id"] == DEFAULT_MODEL
+        daemon.stop(signal.SIGTERM)
+
+        daemon = Process(state)
+        assert "with the model other" in daemon.greeting
+        daemon.until_ready()
+        assert daemon.running.call("GET", "/v1/model")[1]["current"]["id"] == "other"
+    finally:
+        daemon.process.kill()
+        daemon.process.communicate()
+
+
+CHOOSE_FOREVER = """
+import sys
+from itertools import cycle
+from pathlib import Path
+from tellsign.server import choices
+for name in cycle(["one", "another-one"]):
+    choices.set_model(Path(sys.argv[1]), name)
+    print(name, flush=True)
+"""
+
+
+def test_kill_at_any_moment_leaves_a_choice(tmp_path: Path) -> None:
+    for lines in (1, 2, 5, 8):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHOOSE_FOREVER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout
+        for _ in range(lines):
+            child.stdout.readline()
+        os.kill(child.pid, signal.SIGKILL)
+        child.communicate()
+        assert choices.model(tmp_path) in ("one", "another-one")
 
 
 def command(*words: str) -> tuple[int, str]:

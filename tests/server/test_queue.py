@@ -148,19 +148,6 @@ async def test_full_queue_keeps_room_for_the_person(queue: Queue, gated: Gated) 
     await ask(queue, gated, picture(999, 64, 48))
 
 
-async def test_bytes_are_bounded_too(
-    queue: Queue, gated: Gated, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tellsign.server.queue.MAX_BYTES", 3 * len(picture(0)))
-    gated.decoding.clear()
-    tasks = [ask(queue, gated, picture(seed), Priority.USER) for seed in range(2)]
-    await until(lambda: len(queue) == 2)
-    with pytest.raises(ApiError, match="too much to do"):
-        await ask(queue, gated, picture(2) * 2, Priority.USER)
-    gated.open()
-    await asyncio.gather(*tasks)
-
-
 async def test_no_more_than_can_be_answered_in_time(queue: Queue, gated: Gated) -> None:
     """At a picture a second, ten seconds are ten pictures; who overtakes them waits less."""
     gated.decoding.clear()

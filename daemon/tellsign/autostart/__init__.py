@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
 
 from tellsign.autostart.entry import AutostartError, Start
@@ -20,6 +21,9 @@ class System(Protocol):
     """What the module of a system offers. It touches only what it has made itself."""
 
     HOW: str
+
+    def check(self, start: Start) -> None:
+        """Raises: AutostartError if it could not be started from where it lies."""
 
     def turn_on(self, start: Start) -> None:
         """From the next login on; once more changes nothing. Raises: AutostartError."""
@@ -48,4 +52,6 @@ def this_program() -> Start:
         # An empty TELLSIGN_VERDICTS has a meaning.
         environment={name: os.environ[name] for name in CARRIED if name in os.environ},
         folders=[folder.absolute() for folder in folders],
+        # Of an editable install, the code is not where the interpreter is.
+        lies_in=[Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[1]],
     )

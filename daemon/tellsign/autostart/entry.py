@@ -13,11 +13,13 @@ class AutostartError(RuntimeError):
 
 @dataclass(frozen=True)
 class Start:
-    """A program, what of the environment it needs, and the folders that it writes to."""
+    """A program, what of the environment it needs, the folders that it writes to, and those in
+    which it lies itself."""
 
     program: Sequence[str]
     environment: Mapping[str, str]
     folders: Sequence[Path]
+    lies_in: Sequence[Path] = ()
 
 
 def write(path: Path, content: str, mark: str) -> None:

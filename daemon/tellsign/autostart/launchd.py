@@ -27,6 +27,10 @@ def plist(start: Start, log: Path) -> str:
     return plistlib.dumps(agent).decode()
 
 
+def check(start: Start) -> None:
+    """launchd starts a program wherever it lies."""
+
+
 def turn_on(start: Start) -> None:
     """launchd reads the folder at every login; nothing has to be told to it."""
     entry.write(_path(), plist(start, Path.home() / "Library/Logs/tellsign.log"), LABEL)

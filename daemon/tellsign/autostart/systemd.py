@@ -16,6 +16,8 @@ from tellsign.autostart.entry import AutostartError, Start
 HOW = "systemd starts the daemon and the desktop its tray icon"
 MARK = "# Made by `tellsign autostart on`."
 SERVICE = "tellsign.service"
+OWN = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108
+"""Folders of which the unit has its own (PrivateTmp): what lies in the machine's is not there."""
 
 # Not here, though usual: MemoryDenyWriteExecute (torch and OpenVINO compile while they run),
 # PrivateDevices (GPUs are devices), PrivateNetwork (loopback would be another one). ~/.nv is where
@@ -86,7 +88,22 @@ def desktop(start: Start) -> str:
     return DESKTOP.format(mark=MARK, command=" ".join(map(_argument, command)))
 
 
+def check(start: Start) -> None:
+    """Raises: AutostartError if the service would not see the program or its folders."""
+    for places, todo in (
+        (start.lies_in, "Install Tellsign elsewhere, such as in your home folder, and run"),
+        (start.folders, "Set another one by TELLSIGN_STATE, TELLSIGN_CACHE or so, and run"),
+    ):
+        for place in places:
+            if any(path.is_relative_to(own) for path in (place, place.resolve()) for own in OWN):
+                raise AutostartError(
+                    f"A service of systemd does not see {place}, because its /tmp and /var/tmp are "
+                    f"its own. {todo} `tellsign autostart on` again."
+                )
+
+
 def turn_on(start: Start) -> None:
+    check(start)
     _systemctl("daemon-reload")  # before anything is written: is the manager there?
     for folder in start.folders:
         # What is not there when the daemon starts stays read-only for it.

@@ -28,6 +28,10 @@ def command(start: Start) -> str:
     return line
 
 
+def check(start: Start) -> None:
+    command(start)
+
+
 def turn_on(start: Start) -> None:
     """Variables of the environment are Windows's own: `setx` sets them for every login."""
     with _key() as key:

@@ -40,7 +40,7 @@ def serve(
     model: Annotated[
         str | None,
         typer.Option(
-            help=f"Which model to use; else the one of `tellsign models use`, or {DEFAULT_MODEL}.",
+            help=f"Which model to use this time; else the one chosen last, or {DEFAULT_MODEL}.",
             show_default=False,
         ),
     ] = None,

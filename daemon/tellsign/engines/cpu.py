@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tellsign.engines.engine import EngineStatus, Logits, Views
 from tellsign.engines.graphs import Entry, Graphs
 from tellsign.engines.openvino import OpenVINOEngine, able
-from tellsign.engines.probe import TOLERANCE, difference, probe
+from tellsign.engines.probe import LOWER_TOLERANCE, TOLERANCE, difference, probe
 from tellsign.models.folder import ModelFolder
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def opened(entry: Entry, folder: ModelFolder, precision: str = "f32") -> OpenVIN
         off = difference(engine.logits(probe(folder.plan.size)), entry.logits)
     except RuntimeError as error:
         raise Unfit(f"its graph can't be run ({str(error).splitlines()[0]})") from None
-    if off > TOLERANCE:
+    if off > (TOLERANCE if precision == "f32" else LOWER_TOLERANCE):
         raise Unfit(f"its logits are off by {off:.2g}")
     return engine
 

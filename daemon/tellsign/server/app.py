@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -33,6 +34,10 @@ from tellsign.settings import (
     state_dir,
     verdicts_file,
 )
+
+RECEIVED = 32 * 1024
+"""Bytes of a connection that may be in memory before its request has been looked at, about; a
+kernel's own choice, times all connections of an overload, would be more than the bodies' room."""
 
 
 class StartError(RuntimeError):
@@ -125,9 +130,12 @@ def listen(host: str, port: int) -> socket.socket:
     ports = range(port, port + PORT_COUNT) if port == DEFAULT_PORT else [port]
     for candidate in ports:
         try:
-            return socket.create_server((host, candidate), family=family, backlog=1024)
+            listener = socket.create_server((host, candidate), family=family, backlog=1024)
         except OSError as error:
             last = error
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)
+            return listener
     what = f"All ports from {ports[0]} to {ports[-1]} are" if len(ports) > 1 else f"Port {port} is"
     raise StartError(f"{what} taken ({last.strerror}). Choose another with --port.")
 
@@ -158,7 +166,13 @@ async def running(options: Options, folder: Path) -> AsyncIterator[Started]:
     listener = listen(options.host, options.port)
     host, port = listener.getsockname()[:2]
     state = Running(os.getpid(), host, port, __version__, int(time.time()), keys.control)
-    daemon = Daemon(keys, Shelf(options.device), verdicts=verdicts_file(), idle=options.idle)
+    daemon = Daemon(
+        keys,
+        Shelf(options.device),
+        verdicts=verdicts_file(),
+        idle=options.idle,
+        remember=partial(choices.set_model, folder),
+    )
     models = options.models(folder)
     runner = create_runner(create_app(daemon, *models))
     try:

@@ -8,19 +8,20 @@ from typing import Any
 from aiohttp import web
 
 from tellsign.server.errors import ApiError
+from tellsign.server.room import Place
 from tellsign.settings import MAX_BODY
 
 MAX_JSON = 4096
 
 
-async def read_picture(request: web.Request) -> tuple[bytes, str]:
+async def read_picture(request: web.Request, place: Place) -> tuple[bytes, str]:
     """The body and its SHA-256 in hex, computed as it arrives to spare the event loop.
 
     Raises:
-        ApiError: `too_large`, as soon as that is known; `bad_request`.
+        ApiError: `too_large` or `busy`, as soon as that is known; `bad_request`.
     """
     digest = hashlib.sha256()
-    data = await _read(request, MAX_BODY, digest.update)
+    data = await _read(request, MAX_BODY, digest.update, place.reach)
     return data, digest.hexdigest()
 
 
@@ -41,17 +42,40 @@ async def read_json(request: web.Request, *fields: str) -> list[str]:
     return values
 
 
+async def read_flag(request: web.Request, field: str) -> bool:
+    """The only field of a JSON object, which is true or false.
+
+    Raises:
+        ApiError: `too_large`, `bad_request`.
+    """
+    try:
+        content: Any = json.loads(await _read(request, MAX_JSON))
+    except (ValueError, RecursionError):
+        content = None
+    if content not in ({field: True}, {field: False}) or not isinstance(content[field], bool):
+        message = f'The body must be a JSON object with "{field}" as true or false.'
+        raise ApiError(400, "bad_request", message)
+    return content[field] is True
+
+
 async def _read(
-    request: web.Request, limit: int, also: Callable[[bytes], None] = lambda _: None
+    request: web.Request,
+    limit: int,
+    also: Callable[[bytes], None] = lambda _: None,
+    reach: Callable[[int], None] = lambda _: None,
 ) -> bytes:
-    if (request.content_length or 0) > limit:
+    """`reach` is told the size that was announced, and how much there is before it is kept."""
+    announced = request.content_length or 0
+    if announced > limit:
         raise _too_large(limit)
+    reach(announced)
     data = bytearray()
     try:
         async for chunk in request.content.iter_any():
-            data += chunk
-            if len(data) > limit:
+            if len(data) + len(chunk) > limit:
                 raise _too_large(limit)
+            reach(len(data) + len(chunk))
+            data += chunk
             also(chunk)
     except web.RequestPayloadError as error:
         raise ApiError(400, "bad_request", "The body is not what its headers say.") from error

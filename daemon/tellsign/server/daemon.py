@@ -1,7 +1,7 @@
 """What the routes share: one object, made at start and closed at the end."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from tellsign.server.metrics import Metrics
 from tellsign.server.model import Model, Shelf
 from tellsign.server.pairing import Keys
 from tellsign.server.queue import Queue
+from tellsign.server.room import Room
 from tellsign.settings import UNLOAD_MINUTES
 
 if TYPE_CHECKING:
@@ -31,15 +32,18 @@ class Daemon:
         queue: Queue | None = None,
         verdicts: Path | None = None,
         idle: float = UNLOAD_MINUTES * 60,
+        remember: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`verdicts`: the file of known verdicts; None keeps them in memory alone. `idle`: seconds
-        after which the model is unloaded; 0 is never."""
+        after which the model is unloaded; 0 is never. `remember`: see Model."""
         self.keys = keys
         self.events = Events()
         self.queue = Queue() if queue is None else queue
+        self.room = Room()
         self.cache = Cache(verdicts)
         self.metrics = Metrics(self)
-        self.model = Model(shelf, self._model_changed, idle, lambda: self._working > 0)
+        self.model = Model(shelf, self._model_changed, idle, lambda: self._working > 0, remember)
+        self.paused = False
         self._stopping = False
         self._working = 0
         self._idle = asyncio.Event()
@@ -56,7 +60,18 @@ class Daemon:
         return "failed" if self.model.state == "failed" else "starting"
 
     def hello(self) -> dict[str, Any]:
-        return {"state": self.state, "model": self.model.status()}
+        return {"state": self.state, "paused": self.paused, "model": self.model.status()}
+
+    def pause(self, paused: bool) -> None:
+        """Answer a person's own requests only, or everything again; what runs already goes on.
+
+        A pause ends with the daemon. Pages without marks look the same whether nothing was found or
+        nothing is looked at, so one that outlived a restart would be forgotten, and its pages taken
+        for clean; one that is lost costs no more than a click.
+        """
+        if paused != self.paused:
+            self.paused = paused
+            self.events.publish("pause", {"paused": paused})
 
     def start(self, *model_ids: str) -> None:
         """`model_ids`: the model to use, and what else if it can't be used."""

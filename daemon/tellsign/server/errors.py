@@ -44,6 +44,12 @@ def busy() -> ApiError:
     return ApiError(503, "busy", message, headers={"Retry-After": "2"})
 
 
+def paused() -> ApiError:
+    """Nobody knows for how long; events tell the end of it at once."""
+    message = "Tellsign is paused. Let it go on in its tray icon or in the extension's popup."
+    return ApiError(503, "paused", message, headers={"Retry-After": "60"})
+
+
 def deadline() -> ApiError:
     return ApiError(504, "deadline", "The picture could not be checked in time; try again.")
 

@@ -12,17 +12,29 @@ from aiohttp import web
 
 from tellsign.server.errors import ApiError, Handler
 from tellsign.server.logs import note
-from tellsign.server.pairing import CONTROL, Keys
+from tellsign.server.pairing import CONTROL, PAGE, Keys
 from tellsign.settings import API, OLDEST_API
 
 KEYS = web.AppKey("keys", Keys)
 CLIENT = web.RequestKey("client", str)
 
-PAGES = {"/pair"}
-"""HTML pages of the daemon: other sites may link to them, nothing else."""
-ANYONE = {"/v1/health", "/v1/openapi.json", "/v1/pair", "/pair", "/pair.js", "/pair.css"}
-CONTROL_ONLY = {"/v1/pair/code", "/v1/clients"}
-ANY_API = ANYONE - {"/v1/pair"}
+LINKED = {"/pair"}
+"""HTML pages of the daemon that other sites may link to; the check page is opened by its own."""
+ANYONE = {
+    "/v1/health",
+    "/v1/openapi.json",
+    "/v1/pair",
+    "/v1/page",
+    "/pair",
+    "/pair.js",
+    "/pair.css",
+    "/check",
+    "/check/{part}",
+}
+CONTROL_ONLY = {"/v1/pair/code", "/v1/page/code", "/v1/clients"}
+PASS_MAY = {("POST", "/v1/check"), ("POST", "/v1/explain"), ("GET", "/v1/model")}
+"""All that the pass of a check page is good for."""
+ANY_API = ANYONE - {"/v1/pair", "/v1/page"}
 """What clients of every age may ask; here they learn which interface is spoken."""
 API_HEADER = "X-Tellsign-Api"
 """In it a client may say for which interface it was made; a script need not."""
@@ -31,12 +43,15 @@ _EXTENSION = re.compile(r"(chrome|moz)-extension://[\w.-]+")
 
 _NUMBER = re.compile(r"[0-9]{1,6}")
 
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_CHECK_POLICY = f"{_POLICY}; connect-src 'self'"
+"""The check page asks the daemon; it shows pictures on canvases, which load nothing."""
 _SECURITY = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": _POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -49,6 +64,8 @@ _SECURITY = {
 async def secure(request: web.Request, response: web.StreamResponse) -> None:
     """Security headers on every response; a signal, so that aiohttp's own answers get them too."""
     response.headers.update(_SECURITY)
+    if request.path == "/check":
+        response.headers["Content-Security-Policy"] = _CHECK_POLICY
 
 
 @web.middleware
@@ -85,6 +102,8 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
         raise ApiError(401, "not_paired", message, headers={"WWW-Authenticate": "Bearer"})
     if resource.canonical in CONTROL_ONLY and client != CONTROL:
         raise ApiError(403, "control_only", "Only Tellsign's own command line may do this.")
+    if client == PAGE and (request.method, resource.canonical) not in PASS_MAY:
+        raise ApiError(403, "not_for_pages", "The check page may only check pictures.")
     request[CLIENT] = client
     note(request, client=client)
     return await handler(request)
@@ -135,7 +154,7 @@ def _check_site(request: web.Request) -> None:
         return
     followed_link = (
         request.method == "GET"
-        and request.path in PAGES
+        and request.path in LINKED
         and request.headers.get("Sec-Fetch-Mode") == "navigate"
         and request.headers.get("Sec-Fetch-Dest") == "document"
     )

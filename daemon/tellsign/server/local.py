@@ -47,6 +47,18 @@ class Running:
             raise ValueError("not a JSON object")
         return response.status, content
 
+    def check_page(self) -> str:
+        """An address of the check page that is good for one opening.
+
+        Raises:
+            OSError: nobody answers.
+            ValueError: what answers is not this Tellsign.
+        """
+        status, answer = self.call("POST", "/v1/page/code")
+        if status != 200:
+            raise ValueError(f"status {status}")
+        return f"{self.address}/check#{answer['code']}"
+
     def events(self, patience: float) -> Iterator[tuple[str, dict[str, Any]]]:
         """Names and data of the daemon's events, until it ends the stream.
 

@@ -88,6 +88,8 @@ class _Now(Collector):
         yield pictures
         yield size
         cache, ready = self._daemon.cache, self._daemon.state == "ready"
+        bodies = self._daemon.room.bytes
+        yield GaugeMetricFamily("tellsign_body_bytes", "Of bodies that are in memory.", bodies)
         yield GaugeMetricFamily("tellsign_cache_entries", "Verdicts that are kept.", len(cache))
         yield GaugeMetricFamily("tellsign_cache_bytes", "Their size in memory.", cache.bytes)
         yield GaugeMetricFamily("tellsign_ready", "Whether pictures can be checked.", ready)

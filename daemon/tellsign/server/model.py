@@ -80,8 +80,10 @@ class Model:
         changed: Callable[[], None] = lambda: None,
         idle: float = UNLOAD_MINUTES * 60,
         busy: Callable[[], bool] = lambda: False,
+        remember: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`idle` 0 is never; `busy` says whether a request may still hold the detector."""
+        """`idle` 0 is never; `busy` says whether a request may still hold the detector; `remember`
+        writes down, in a thread, which model a person has chosen for the next start."""
         self.state: ModelState = "loading"
         self.message = ""
         self.current: Detector | None = None
@@ -89,6 +91,7 @@ class Model:
         self._shelf = shelf
         self._idle = idle
         self._busy = busy
+        self._remember = remember
         self._used = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._turn = asyncio.Lock()
@@ -103,15 +106,19 @@ class Model:
         """
         return self._start(self._use(*model_ids))
 
+    def choose(self, model_id: str) -> asyncio.Task[None]:
+        """`use`, as a person wants it from now on: once it is loaded, it is remembered."""
+        return self._start(self._use(model_id, chosen=True))
+
     async def close(self) -> None:
         self._stop_timer()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _use(self, *model_ids: str) -> None:
+    async def _use(self, *model_ids: str, chosen: bool = False) -> None:
         refusal = None
-        async with self._turn:
+        async with self._turn:  # also around what is remembered: the last choice is the one
             for model_id in dict.fromkeys(model_ids):
                 try:
                     await self._load(model_id)
@@ -119,13 +126,23 @@ class Model:
                     refusal = refusal or _refusal(error)
                     problem("model", failed=model_id, why=_refusal(error).message)
                 else:
-                    self._set("ready", refusal.message if refusal else "")
+                    told = await self._keep(model_id) if chosen else ""
+                    self._set("ready", refusal.message if refusal else told)
                     return
             assert refusal
             if self.current and not self.current.loaded and self.current.info.id in model_ids:
                 self.current = None  # there is no last good one to go back to
             self._set("ready" if self.current else "failed", refusal.message)
             raise refusal
+
+    async def _keep(self, model_id: str) -> str:
+        """Remember a choice. It is in use all the same if that fails; then, what is to be told."""
+        try:
+            await asyncio.to_thread(self._remember, model_id)
+        except OSError as error:
+            problem("choice", failed=model_id, why=error.strerror)
+            return f"At the next start it will be another model: {error.strerror}."
+        return ""
 
     async def _load(self, model_id: str) -> None:
         start = time.perf_counter()

@@ -13,11 +13,14 @@ from typing import Literal
 from tellsign.files import read_private, write_private
 from tellsign.server.errors import ApiError
 from tellsign.server.logs import problem
+from tellsign.server.passes import Passes
 
 CODE_SECONDS = 60
 CODE_TRIES = 5
 CONTROL = "control"
 """The name under which the same user's command line appears; its token is in daemon.json."""
+PAGE = "page"
+"""The name under which the daemon's own check page appears."""
 
 CodeState = Literal["none", "pending", "used", "expired"]
 
@@ -132,12 +135,15 @@ class Keys:
 
     clients: Clients
     codes: Codes = field(default_factory=Codes)
+    passes: Passes = field(default_factory=Passes)
     control: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
     def client(self, token: str) -> str | None:
         """The id of the client that a token belongs to."""
         if hmac.compare_digest(_digest(self.control), _digest(token)):
             return CONTROL
+        if self.passes.good(token):
+            return PAGE
         client = self.clients.find(token)
         return client.id if client else None
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from tellsign.detector import Detector
 
 MAX_JOBS = 256
-MAX_BYTES = 256 * 2**20
-"""Of encoded pictures on their way; with MAX_JOBS the bound of the queue."""
+"""Pictures on their way. Their bytes are bounded where they arrive: see Room."""
 MAX_WAIT = 10.0
 """Seconds that a picture may have to wait by the pace of the last ones. Half of the deadline: the
 pace of a machine on which other programs run changes."""
@@ -59,7 +58,6 @@ class Queue:
         self._max_jobs = max_jobs
         self._decoders = decoders or min(4, os.cpu_count() or 1)
         self._jobs: dict[Key, Job] = {}
-        self._bytes = 0
         self._number = 0
         self._pace = 0.02
         self._settled = 0.0
@@ -124,13 +122,12 @@ class Queue:
         share = SHARE[priority]
         full = len(self._jobs) >= share * self._max_jobs
         late = self._ahead(priority) * self._pace > share * MAX_WAIT
-        if full or late or self._bytes + len(data) > share * MAX_BYTES:
+        if full or late:
             raise busy()
         self._number += 1
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         job = Job(key, self._number, data, detector, key[2], priority, answer)
         self._jobs[key] = job
-        self._bytes += len(data)
         self._waiting.put_nowait((priority, job.number, job))
         return job
 
@@ -147,7 +144,6 @@ class Queue:
     def _leave(self, job: Job) -> None:
         if self._jobs.get(job.key) is job:
             del self._jobs[job.key]
-            self._bytes -= len(job.data)
             job.data = b""  # an entry of a job that all have left may stand in line for a while
 
     def _settle(self, job: Job, outcome: Answer | Exception) -> None:

@@ -11,12 +11,14 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from tellsign import __version__
-from tellsign.server.bodies import read_json, read_picture
+from tellsign.server.bodies import read_flag, read_json, read_picture
 from tellsign.server.daemon import DAEMON, Daemon
-from tellsign.server.errors import ApiError, deadline
+from tellsign.server.errors import ApiError, deadline, paused
 from tellsign.server.job import Priority
 from tellsign.server.logs import note
 from tellsign.server.pairing import CODE_SECONDS
+from tellsign.server.passes import PASS_CODE_SECONDS, PASS_HOURS
+from tellsign.server.room import Place
 from tellsign.settings import API
 
 DEADLINE = 20.0
@@ -35,8 +37,10 @@ async def health(request: web.Request) -> web.Response:
 async def check(request: web.Request) -> web.Response:
     priority = Priority[_choice(request, "priority", _PRIORITIES, "visible").upper()]
     private = _choice(request, "private", ("0", "1"), "0") == "1"
-    async with _work(request) as daemon:
-        data, sha256 = await read_picture(request)
+    async with _work(request, priority) as (daemon, place):
+        if daemon.paused and priority is not Priority.USER:
+            raise paused()
+        data, sha256 = await read_picture(request, place)
         detector = daemon.model.current or await daemon.model.detector()
         note(request, priority=priority.name.lower(), queue=len(daemon.queue))
         report = None if private else daemon.known(sha256, detector)
@@ -52,8 +56,8 @@ async def check(request: web.Request) -> web.Response:
 
 async def explain(request: web.Request) -> web.Response:
     method = request.query.get("method", "gradcam")
-    async with _work(request) as daemon:
-        data, sha256 = await read_picture(request)
+    async with _work(request, Priority.USER) as (daemon, place):
+        data, sha256 = await read_picture(request, place)
         detector = await daemon.model.detector()
         _check_method(method)
         note(request, priority="user", queue=len(daemon.queue))
@@ -74,17 +78,17 @@ async def explain(request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def _work(request: web.Request) -> AsyncIterator[Daemon]:
-    """Around what a stop has to wait for, and for how long it may go on.
+async def _work(request: web.Request, priority: Priority) -> AsyncIterator[tuple[Daemon, Place]]:
+    """Around what a stop has to wait for, for how long it may go on, and the place of its body.
 
     Raises:
         ApiError: `stopping`, `deadline`.
     """
     daemon = request.app[DAEMON]
-    with daemon.work():
+    with daemon.work(), daemon.room.place(priority) as place:
         try:
             async with asyncio.timeout(DEADLINE):
-                yield daemon
+                yield daemon, place
         except TimeoutError:
             raise deadline() from None
 
@@ -115,15 +119,24 @@ async def get_model(request: web.Request) -> web.Response:
 
 
 async def put_model(request: web.Request) -> web.Response:
-    """Waits for the model within the deadline; the load goes on after that."""
+    """Waits for the model within the deadline; the load goes on after that. It is remembered."""
     daemon = request.app[DAEMON]
     [model_id] = await read_json(request, "id")
     with daemon.work():
-        task = daemon.model.use(model_id)
+        task = daemon.model.choose(model_id)
         await asyncio.wait([task], timeout=DEADLINE)
         if task.done():
             task.result()
     return web.json_response(await daemon.model.describe())
+
+
+async def get_pause(request: web.Request) -> web.Response:
+    return web.json_response({"paused": request.app[DAEMON].paused})
+
+
+async def put_pause(request: web.Request) -> web.Response:
+    request.app[DAEMON].pause(await read_flag(request, "paused"))
+    return await get_pause(request)
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -156,6 +169,17 @@ async def code_state(request: web.Request) -> web.Response:
     return web.json_response({"state": codes.state, "expires_in": seconds, "name": codes.paired})
 
 
+async def new_page_code(request: web.Request) -> web.Response:
+    code = request.app[DAEMON].keys.passes.issue()
+    return web.json_response({"code": code, "expires_in": PASS_CODE_SECONDS})
+
+
+async def new_pass(request: web.Request) -> web.Response:
+    [code] = await read_json(request, "code")
+    token = request.app[DAEMON].keys.passes.redeem(code)
+    return web.json_response({"token": token, "expires_in": PASS_HOURS * 3600})
+
+
 async def new_client(request: web.Request) -> web.Response:
     [name] = await read_json(request, "name")
     token, client = request.app[DAEMON].keys.clients.add(name)
@@ -168,8 +192,10 @@ async def openapi(request: web.Request) -> web.Response:
 
 
 async def page(request: web.Request) -> web.Response:
-    """The pairing page and its parts, by the router's own list of names."""
-    name = PAGES[request.path]
+    """A page or a part of one, by a list of names: nothing of an address becomes a path."""
+    name = PAGES.get(request.path)
+    if name is None:
+        raise web.HTTPNotFound
     kind = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}[Path(name).suffix]
     return web.Response(text=_file(f"pages/{name}"), content_type=kind, charset="utf-8")
 
@@ -179,7 +205,23 @@ def _file(name: str) -> str:
     return (resources.files("tellsign.server") / name).read_text("utf-8")
 
 
-PAGES = {"/pair": "pair.html", "/pair.js": "pair.js", "/pair.css": "pair.css"}
+CHECK_PARTS = (
+    "check.css",
+    "main.js",
+    "answer.js",
+    "daemon.js",
+    "elements.js",
+    "evidence.js",
+    "heatmap.js",
+    "words.js",
+)
+PAGES = {
+    "/pair": "pair.html",
+    "/pair.js": "pair.js",
+    "/pair.css": "pair.css",
+    "/check": "check/check.html",
+    **{f"/check/{part}": f"check/{part}" for part in CHECK_PARTS},
+}
 
 ROUTES = [
     web.get("/v1/health", health, allow_head=False),
@@ -187,12 +229,20 @@ ROUTES = [
     web.post("/v1/explain", explain),
     web.get("/v1/model", get_model, allow_head=False),
     web.put("/v1/model", put_model),
+    web.get("/v1/pause", get_pause, allow_head=False),
+    web.put("/v1/pause", put_pause),
     web.get("/v1/events", events, allow_head=False),
     web.get("/v1/metrics", metrics, allow_head=False),
     web.post("/v1/pair", pair),
     web.post("/v1/pair/code", new_code),
     web.get("/v1/pair/code", code_state, allow_head=False),
+    web.post("/v1/page", new_pass),
+    web.post("/v1/page/code", new_page_code),
     web.post("/v1/clients", new_client),
     web.get("/v1/openapi.json", openapi, allow_head=False),
-    *(web.get(path, page, allow_head=False) for path in PAGES),
+    web.get("/pair", page, allow_head=False),
+    web.get("/pair.js", page, allow_head=False),
+    web.get("/pair.css", page, allow_head=False),
+    web.get("/check", page, allow_head=False),
+    web.get("/check/{part}", page, allow_head=False),
 ]

@@ -136,6 +136,12 @@ export class Daemon {
 		return (await response.json()).code;
 	}
 
+	/** What `tellsign open` says. @returns {Promise<string>} an address */
+	async checkPage() {
+		const { stdout } = await promisify(execFile)(COMMAND, ["open", "--no-browser"], { env: this.#environment });
+		return stdout.trim().split(/\s+/).at(-1) ?? "";
+	}
+
 	/**
 	 * @param {string} token
 	 * @param {Buffer<ArrayBuffer>} bytes
@@ -160,6 +166,22 @@ export class Daemon {
 			method: "PUT",
 			headers: { Authorization: `Bearer ${token}` },
 			body: JSON.stringify({ id }),
+		});
+		if (!response.ok) {
+			throw new Error(await response.text());
+		}
+	}
+
+	/**
+	 * As the tray does.
+	 * @param {string} token
+	 * @param {boolean} paused
+	 */
+	async pause(token, paused) {
+		const response = await fetch(`${this.address}/v1/pause`, {
+			method: "PUT",
+			headers: { Authorization: `Bearer ${token}` },
+			body: JSON.stringify({ paused }),
 		});
 		if (!response.ok) {
 			throw new Error(await response.text());

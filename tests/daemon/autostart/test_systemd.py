@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tellsign import doctor
 from tellsign.autostart import Start, systemd
 from tellsign.cli import app
+from tellsign.doctor import Finding
 from tellsign.server import local
 from tests.conftest import until
 from tests.server.conftest import picture
@@ -69,6 +71,12 @@ def systemctl(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+outside_tmp = pytest.mark.skipif(
+    Path(__file__).parts[1] == "tmp" or sys.executable.startswith(("/tmp/", "/var/tmp/")),
+    reason="a unit has a /tmp of its own, where this program is not",
+)
+
+
 def tellsign(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(app, arguments)
     return result.exit_code, result.output
@@ -79,6 +87,7 @@ def files(folder: Path) -> set[str]:
 
 
 @needs_manager
+@outside_tmp
 def test_on_status_off(home: Path, manager: None) -> None:
     assert tellsign("autostart", "status")[0] == 3
     for _ in range(2):
@@ -94,6 +103,7 @@ def test_on_status_off(home: Path, manager: None) -> None:
 
 
 @needs_manager
+@outside_tmp
 def test_a_foreign_unit_stays(home: Path, manager: None) -> None:
     unit = home / "config/systemd/user/tellsign.service"
     unit.parent.mkdir(parents=True)
@@ -106,10 +116,7 @@ def test_a_foreign_unit_stays(home: Path, manager: None) -> None:
 
 
 @needs_manager
-@pytest.mark.skipif(
-    Path(__file__).parts[1] == "tmp" or sys.executable.startswith(("/tmp/", "/var/tmp/")),
-    reason="a unit has a /tmp of its own, where this program is not",
-)
+@outside_tmp
 def test_the_daemon_works_in_its_unit(home: Path, manager: None) -> None:
     """Loopback, its files and OpenVINO's conversion are there, the rest of the disk is not."""
     tellsign("autostart", "on")
@@ -174,6 +181,39 @@ def test_the_desktop_starts_what_was_meant(tmp_path: Path) -> None:
     assert out.read_text().splitlines() == [str(program), odd, "-m", "tray"]
 
 
+@pytest.mark.parametrize("hidden", ["program", "link to the program", "code", "state"])
+@pytest.mark.parametrize("own", ["/tmp", "/var/tmp"])
+def test_what_a_unit_does_not_see_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch, hidden: str, own: str
+) -> None:
+    """Before anything is written; off works all the same."""
+    place = Path(own, "tellsign test")
+    link = home / "link"
+    link.symlink_to(place)
+    if hidden == "program":
+        monkeypatch.setattr(sys, "prefix", str(place))
+    elif hidden == "link to the program":
+        monkeypatch.setattr(sys, "prefix", str(link))
+    elif hidden == "code":
+        monkeypatch.setattr("tellsign.autostart.__file__", str(place / "tellsign/autostart/x.py"))
+    else:
+        monkeypatch.setenv("TELLSIGN_STATE", str(place / "state"))
+    status, output = tellsign("autostart", "on")
+    assert status == 1
+    assert f"does not see {link if hidden.startswith('link') else place}" in output
+    assert ("TELLSIGN_STATE" if hidden == "state" else "in your home folder") in output
+    assert not (home / "config").exists()
+    found = doctor.check_autostart()
+    assert (found.level, found.what) == ("warning", output.strip())
+    assert tellsign("autostart", "off")[0] == 0
+
+
+@outside_tmp
+def test_the_doctor_says_whether_it_is_on(home: Path) -> None:
+    assert doctor.check_autostart() == Finding("ok", "Tellsign does not start at login.")
+
+
+@outside_tmp
 def test_without_a_user_manager(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
