@@ -8,7 +8,11 @@ from safetensors.torch import load_file, save_file
 
 from tellsign.models import folder
 from tellsign.models.folder import FILES, sha256
+from tellsign.models.registry import BUNDLED
 from tellsign.settings import DEFAULT_MODEL
+
+SHIPPED = {path.parent.name for path in BUNDLED.glob("*/config.json")}
+"""The models that come with the program."""
 
 
 def make(path: Path, model_id: str = "other", shift: float = 0.0) -> Path:

@@ -73,7 +73,7 @@ def test_standard_input_and_heatmap(tmp_path: Path, jpeg: bytes) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["a.jpg", "--model", "nothing"], "Available: levit-128s"),
+        (["a.jpg", "--model", "nothing"], "Available: clip-vit-b16, levit-128s"),
         (["a.jpg", "b.jpg", "--heatmap", "x.png"], "exactly one picture"),
         (["a.jpg", "--device", "cuda:77"], "use auto or cpu"),
     ],

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tellsign.detector import Detector
 from tellsign.models import (
     Calibration,
     ModelError,
@@ -17,9 +18,11 @@ from tellsign.models import (
     registry,
 )
 from tellsign.models.folder import FILES
+from tellsign.picture import decode
 from tellsign.settings import DEFAULT_MODEL
 from tellsign.verdict import judge
-from tests.model_folders import make, reseal
+from tests.conftest import saved, scene
+from tests.model_folders import SHIPPED, make, reseal
 
 
 @pytest.fixture
@@ -31,6 +34,17 @@ def test_the_bundled_model_is_small_enough() -> None:
     info = next(m for m in available() if m.id == DEFAULT_MODEL)
     assert info.bytes <= 28.3e6
     assert info.parameters > 6e6
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_a_bundled_model_checks_and_explains(name: str) -> None:
+    model = ModelFolder(folder(name))
+    assert (model.path / "model.safetensors").stat().st_size < 95e6
+    assert model.calibration.unsure < model.calibration.suspected
+    detector = Detector(model, "cpu")
+    data = saved(scene(500, 400), "PNG")
+    assert 0 < detector.check(data)["probability"] < 1
+    assert 0 < detector.explain(decode(data)).values.max() <= 1
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -101,9 +115,9 @@ def test_only_models_under_their_own_names_are_found(home: Path) -> None:
     make(home / ".part-1", "part")
     make(home / DEFAULT_MODEL, DEFAULT_MODEL, shift=9.0)  # does not stand in for the bundled one
     found = {entry.id: entry.problem for entry in registry.entries()}
-    assert set(found) == {DEFAULT_MODEL, "good", "renamed"}
+    assert set(found) == {*SHIPPED, "good", "renamed"}
     assert "holds the model good" in found["renamed"]
-    assert [info.id for info in available()] == [DEFAULT_MODEL, "good"]
+    assert [info.id for info in available()] == [*sorted(SHIPPED), "good"]
     assert folder(DEFAULT_MODEL).parent == registry.BUNDLED
 
 

@@ -23,7 +23,7 @@ from tellsign.models.folder import FILES
 from tellsign.server import choices
 from tellsign.settings import DEFAULT_MODEL
 from tests.hub import COMMIT, Hub, serve
-from tests.model_folders import make, reseal, set_config
+from tests.model_folders import SHIPPED, make, reseal, set_config
 
 NAMES = {*FILES, "digests.json"}
 SOURCE = f"owner/name@{COMMIT}"
@@ -323,7 +323,7 @@ def test_killed_download_is_gone_on_with(home: Path, source: Path, hub: Hub) -> 
         time.sleep(0.05)
     process.kill()
     process.wait()
-    assert set(rows()) == {DEFAULT_MODEL}
+    assert set(rows()) == SHIPPED
     hub.stall_after = None
     hub.asked.clear()
     assert models("install", SOURCE)[0] == 0
@@ -386,7 +386,7 @@ def test_downloads_that_are_refused(
     spoil(hub, monkeypatch)
     status, said = models("install", SOURCE)
     assert (status, why in said) == (1, True), said
-    assert set(rows()) == {DEFAULT_MODEL}
+    assert set(rows()) == SHIPPED
     assert spoil is no_hub or left(home) == set()
 
 
