@@ -44,7 +44,9 @@ def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/nowhere")
+    # Without -noreset it starts anew when its last client goes, and refuses who comes meanwhile.
     server = ("Xvfb", "-displayfd", "1", "-screen", "0", "640x400x24", "-nolisten", "tcp")
+    server += ("-noreset",)
     with running(*server) as number:
         monkeypatch.setenv("DISPLAY", f":{number}")
         yield
@@ -223,4 +225,5 @@ def doctors_word() -> str:
         "from tellsign import doctor; found = doctor.check_tray(); print(found.level, found.what)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     return done.stdout
