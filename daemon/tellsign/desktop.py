@@ -5,6 +5,7 @@ import os
 import sys
 import sysconfig
 import time
+import webbrowser
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,14 @@ def has_display() -> bool:
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def browse(url: str) -> bool:
+    """Open a page, where there is a window for it; whether that was done.
+
+    Without a display, `webbrowser` would start a text browser in this very terminal.
+    """
+    return has_display() and webbrowser.open(url)
 
 
 def tray_library() -> Any:

@@ -19,6 +19,7 @@ from tellsign.settings import (
     DEFAULT_PORT,
     HOST,
     PORT_COUNT,
+    RESUME,
     cache_dir,
     state_dir,
 )
@@ -74,8 +75,7 @@ def check_daemon() -> Finding:
         todo = "Stop it, and start it again with `tellsign serve`."
         return Finding("warning", f"{what}, but {__version__} is installed.", todo)
     if paused.get("paused"):
-        todo = "Let it go on in its tray icon or in the extension's popup."
-        return Finding("warning", f"{what}, but is paused: it checks nothing on pages.", todo)
+        return Finding("warning", f"{what}, but is paused: it checks nothing on pages.", RESUME)
     return Finding("ok", f"{what}.")
 
 

@@ -28,6 +28,10 @@ short against an evening in which a game or another program wants the GPU. Loadi
 takes the next picture half a second."""
 
 
+RESUME = "Let it go on in its tray icon or in the extension's popup."
+"""What to do about a pause."""
+
+
 def state_dir() -> Path:
     """The folder of the running daemon's state and of paired clients; `TELLSIGN_STATE` moves it."""
     moved = os.environ.get("TELLSIGN_STATE")

@@ -15,6 +15,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ HOST_SECONDS = 30.0
 """That a desktop which is just starting has for its panel."""
 STOP_SECONDS = 2.0
 """That an icon has to go by itself."""
+CHECK_PAGE, PAIR_PAGE = ("/v1/page/code", "/check"), ("/v1/pair/code", "/pair")
+"""Who is asked for a code, and the page that takes it."""
 WORDS = {
     "off": "Tellsign is not running",
     "starting": "Tellsign is starting …",
@@ -165,11 +168,12 @@ class Tray:
         yield separator
         if view.running:
             # The default is what a click does, on desktops where one does not open the menu.
-            yield item("Check a picture …", _apart(self._open_page), default=True)
+            check, pair = (partial(self._open, *page) for page in (CHECK_PAGE, PAIR_PAGE))
+            yield item("Check a picture …", _apart(check), default=True)
             yield item("Pause", _apart(self._toggle_pause), checked=lambda _: view.paused)
             models = self._pystray.Menu(*map(self._model_item, view.models))
             yield item("Model", models, enabled=bool(view.models))
-            yield item("Pair a browser …", _apart(self._pair))
+            yield item("Pair a browser …", _apart(pair))
         else:
             yield item("Start Tellsign", _apart(_start), default=True)
         yield item("Start at login", _apart(self._toggle_autostart), checked=lambda _: _starts())
@@ -187,20 +191,15 @@ class Tray:
             radio=True,
         )
 
-    def _open_page(self) -> None:
-        answer = self._call("POST", "/v1/page/code")
+    def _open(self, codes: str, page: str) -> None:
+        """A page of the daemon's, with a new code in its address."""
+        answer = self._call("POST", codes)
         running = self._follower.view.running
         if running and "code" in answer:
-            webbrowser.open(f"{running.address}/check#{answer['code']}")
+            webbrowser.open(f"{running.address}{page}#{answer['code']}")
 
     def _toggle_pause(self) -> None:
         self._call("PUT", "/v1/pause", {"paused": not self._follower.view.paused})
-
-    def _pair(self) -> None:
-        answer = self._call("POST", "/v1/pair/code")
-        running = self._follower.view.running
-        if running and "code" in answer:
-            webbrowser.open(f"{running.address}/pair#{answer['code']}")
 
     def _toggle_autostart(self) -> None:
         try:

@@ -27,32 +27,41 @@ const splitHeat = (pixel) => {
 	return [cell, part * part * (3 - 2 * part)];
 };
 
-/** The grid, drawn over the whole picture: each cell becomes a patch of HEAT_PIXELS pixels, which the browser enlarges. */
+/**
+ * The grid on a canvas: each cell becomes a patch of HEAT_PIXELS pixels, which the browser enlarges.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Heat} heat
+ */
+const paintHeat = (canvas, { rows, cols, values }) => {
+	[canvas.width, canvas.height] = [cols * HEAT_PIXELS, rows * HEAT_PIXELS];
+	const context = canvas.getContext("2d");
+	const at = (/** @type {number} */ row, /** @type {number} */ col) =>
+		Number(values[Math.min(rows - 1, Math.max(0, row))]?.[Math.min(cols - 1, Math.max(0, col))]) || 0;
+	// The value is interpolated, not the colour: mixed colours would make rings. Rectangles instead of ImageData:
+	// Firefox lets no content script write into the page's typed arrays.
+	for (let y = 0; context && y < canvas.height; y++) {
+		const [row, down] = splitHeat(y);
+		for (let x = 0; x < canvas.width; x++) {
+			const [col, right] = splitHeat(x);
+			const upper = at(row, col) * (1 - right) + at(row, col + 1) * right;
+			const lower = at(row + 1, col) * (1 - right) + at(row + 1, col + 1) * right;
+			const value = Math.min(1, Math.max(0, upper * (1 - down) + lower * down));
+			context.fillStyle = `rgba(${heatColour(value).join()})`;
+			context.fillRect(x, y, 1, 1);
+		}
+	}
+};
+
+/** The heat, drawn over the whole picture. */
 class Heatmap {
 	element = build("div", "heat");
 	#canvas = document.createElement("canvas");
 
 	/** @param {Heat} heat */
-	constructor({ rows, cols, values }) {
+	constructor(heat) {
 		this.element.setAttribute("aria-hidden", "true");
 		this.element.append(this.#canvas);
-		[this.#canvas.width, this.#canvas.height] = [cols * HEAT_PIXELS, rows * HEAT_PIXELS];
-		const context = this.#canvas.getContext("2d");
-		const at = (/** @type {number} */ row, /** @type {number} */ col) =>
-			Number(values[Math.min(rows - 1, Math.max(0, row))]?.[Math.min(cols - 1, Math.max(0, col))]) || 0;
-		// The value is interpolated, not the colour: mixed colours would make rings. Rectangles instead of ImageData:
-		// Firefox lets no content script write into the page's typed arrays.
-		for (let y = 0; context && y < this.#canvas.height; y++) {
-			const [row, down] = splitHeat(y);
-			for (let x = 0; x < this.#canvas.width; x++) {
-				const [col, right] = splitHeat(x);
-				const upper = at(row, col) * (1 - right) + at(row, col + 1) * right;
-				const lower = at(row + 1, col) * (1 - right) + at(row + 1, col + 1) * right;
-				const value = Math.min(1, Math.max(0, upper * (1 - down) + lower * down));
-				context.fillStyle = `rgba(${heatColour(value).join()})`;
-				context.fillRect(x, y, 1, 1);
-			}
-		}
+		paintHeat(this.#canvas, heat);
 	}
 
 	/**

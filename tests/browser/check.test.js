@@ -24,6 +24,17 @@ test("the page says what the extension says, in both languages", async () => {
 	}
 });
 
+test("the page describes evidence and draws heat by the extension's own text", async () => {
+	for (const [file, from, to] of [["evidence.js", "const MADE", ""], ["heatmap.js", "/** Stops", "/** The heat,"]]) {
+		const [ours, theirs] = await Promise.all(["daemon/tellsign/server/pages/check", "extension/content"].map(async (folder) => {
+			const source = (await readFile(path.join(ROOT, folder, file), "utf8")).replaceAll("export const", "const");
+			return source.slice(source.indexOf(from), to ? source.indexOf(to) : undefined);
+		}));
+		assert.ok(ours.length > 1500);
+		assert.equal(ours, theirs);
+	}
+});
+
 /** @param {Page} page @param {...string} files */
 async function choose(page, ...files) {
 	const input = /** @type {import("puppeteer-core").ElementHandle<HTMLInputElement>} */ (await page.$("#file"));

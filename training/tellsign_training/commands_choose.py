@@ -14,7 +14,7 @@ from tellsign.models.folder import ModelError, ModelFolder
 from tellsign_training.choose import chosen, tried
 from tellsign_training.data import DataError, read
 from tellsign_training.delivery import TIERS
-from tellsign_training.export import reseal
+from tellsign_training.export import rewrite
 from tellsign_training.precision import MOST_FLIPS, flipped
 from tellsign_training.scores import score
 from tellsign_training.terminal import WORKERS, stop
@@ -74,5 +74,4 @@ def precision_command(
 def _set(model: Path, name: str, value: object) -> None:
     """Change a setting of a model folder."""
     config = json.loads((model / "config.json").read_text("utf-8"))
-    (model / "config.json").write_text(json.dumps(config | {name: value}, indent=2) + "\n", "utf-8")
-    reseal(model)
+    rewrite(model, "config.json", config | {name: value})

@@ -230,12 +230,12 @@ def _start(path: Path, crops: np.ndarray, recipe: Recipe) -> nn.Module:
     Batch norms that are folded away take their statistics from 512 crops.
     """
     folder = ModelFolder(path)
+    if folder.config["architecture"] != recipe.network["architecture"]:
+        raise RecipeError(f"{path.name} is no {recipe.network['architecture']}.")
     network = folder.network()
     if isinstance(network, LevitDetector):
         some = np.array(crops[:: max(1, len(crops) // 512), 0])
         network = unfused(folder, normalised(torch.from_numpy(some), recipe.mean, recipe.std))
-    if folder.config["architecture"] != recipe.network["architecture"]:
-        raise RecipeError(f"{path.name} is no {recipe.network['architecture']}.")
     learns(network, recipe.learns)
     return network
 

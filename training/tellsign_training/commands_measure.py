@@ -1,6 +1,5 @@
 """The commands that measure: `tellsign-train calibrate` and `tellsign-train evaluate`."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from tellsign_training.cost import cost
 from tellsign_training.data import DataError, read
 from tellsign_training.delivery import TIERS, Tier
 from tellsign_training.evaluate import summary
-from tellsign_training.export import reseal
+from tellsign_training.export import rewrite
 from tellsign_training.report import Measured, report, write_report
 from tellsign_training.scores import DELIVERIES, key_of, score
 from tellsign_training.selection import LeakError, Selection, remarks, select
@@ -46,8 +45,7 @@ def calibrate_command(
             if scores
             else "Stopped; nothing is kept."
         )
-    (model / "calibration.json").write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-    reseal(model)
+    rewrite(model, "calibration.json", result)
     console.print_json(data=result)
 
 

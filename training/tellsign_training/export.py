@@ -56,6 +56,12 @@ def export(
     part.rename(folder)
 
 
+def rewrite(folder: Path, name: str, data: dict[str, Any]) -> None:
+    """Put other settings into a file of a model folder."""
+    _write(folder / name, data)
+    reseal(folder)
+
+
 def reseal(folder: Path) -> None:
     """Write the digests of a model folder's files as they are now."""
     _write(folder / "digests.json", {name: sha256(folder / name) for name in FILES})

@@ -40,7 +40,7 @@ from tellsign_training.frozen import Array, compiled
 Pixels = npt.NDArray[np.uint8]
 
 TAPS = (4, 6, 8)
-VECTOR, TOKENS = 256, 96
+VECTOR, TOKENS = ClipTower.DIRECTIONS, 96
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32) * 255
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32) * 255
 

@@ -3,15 +3,14 @@
 import subprocess
 import sys
 import time
-import webbrowser
 from typing import Annotated
 
 import typer
 from rich.panel import Panel
 from rich.text import Text
 
-from tellsign.commands.terminal import err, out
-from tellsign.desktop import has_display
+from tellsign.commands.terminal import err, not_running, out
+from tellsign.desktop import browse
 from tellsign.server import local
 from tellsign.server.local import Running
 from tellsign.server.pairing import CODE_SECONDS, Clients
@@ -111,10 +110,7 @@ def pair(
     ] = False,
 ) -> None:
     """Pair a browser with the daemon."""
-    running = local.find(state_dir())
-    if running is None:
-        err.print("Tellsign is not running. Start it with `tellsign serve`.")
-        raise typer.Exit(1)
+    running = local.find(state_dir()) or not_running()
     try:
         _, answer = running.call("POST", "/v1/pair/code")
         _show(running, answer["code"], not no_browser)
@@ -132,8 +128,7 @@ def _show(running: Running, code: str, open_page: bool) -> None:
     url = f"{running.address}/pair#{code}"
     digits = Text(f"{code[:3]} {code[3:]}", style="bold")
     out.print(Panel(digits, title="Pairing code", expand=False, padding=(1, 6)))
-    # Without a display, `webbrowser` would start a text browser in this very terminal.
-    if open_page and has_display() and webbrowser.open(url):
+    if open_page and browse(url):
         out.print("A page has opened in your browser: press “Pair this browser” there.")
         out.print("Or type the code in the popup of the Tellsign extension.")
     else:

@@ -1,12 +1,11 @@
 """`tellsign open`: the daemon's own page, on which a person checks pictures."""
 
-import webbrowser
 from typing import Annotated
 
 import typer
 
-from tellsign.commands.terminal import err, out
-from tellsign.desktop import has_display
+from tellsign.commands.terminal import err, not_running, out
+from tellsign.desktop import browse
 from tellsign.server import local
 from tellsign.server.passes import PASS_CODE_SECONDS
 from tellsign.settings import state_dir
@@ -21,19 +20,15 @@ def open(
 
     Its address is good for one opening, within a minute.
     """
-    running = local.find(state_dir())
+    running = local.find(state_dir()) or not_running()
     try:
-        url = running.check_page() if running else ""
+        url = running.check_page()
     except OSError:  # it has stopped meanwhile
-        url = ""
+        not_running()
     except ValueError:
         err.print("The Tellsign that runs has no such page. Stop it, and start it again.")
         raise typer.Exit(1) from None
-    if not url:
-        err.print("Tellsign is not running. Start it with `tellsign serve`.")
-        raise typer.Exit(1)
-    # Without a display, `webbrowser` would start a text browser in this very terminal.
-    if not no_browser and has_display() and webbrowser.open(url):
+    if not no_browser and browse(url):
         out.print("The page has opened in your browser.")
     else:
         out.print(f"Open this on this machine, once, within {PASS_CODE_SECONDS} seconds:")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -9,6 +10,12 @@ from rich.text import Text
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+
+def not_running() -> NoReturn:
+    """Say so, and what to do; exit status 1."""
+    err.print("Tellsign is not running. Start it with `tellsign serve`.")
+    raise typer.Exit(1) from None
 
 
 @contextmanager

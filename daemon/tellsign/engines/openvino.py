@@ -31,8 +31,8 @@ def library() -> Any:
 
 def able(precision: str) -> bool:
     """Whether this CPU calculates in a precision by itself."""
-    able = library().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return CAPABILITIES.get(precision) in able
+    offered = library().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return CAPABILITIES.get(precision) in offered
 
 
 class OpenVINOEngine:

@@ -31,10 +31,10 @@ async def read_json(request: web.Request, *fields: str) -> list[str]:
     Raises:
         ApiError: `too_large`, `bad_request`.
     """
+    content = await _json(request)
     try:
-        content: Any = json.loads(await _read(request, MAX_JSON))
         values = [content[field] for field in fields]
-    except (ValueError, RecursionError, KeyError, TypeError):
+    except (KeyError, TypeError):
         values = [None]
     if not all(isinstance(value, str) for value in values):
         wanted = ", ".join(f'"{field}"' for field in fields)
@@ -48,14 +48,23 @@ async def read_flag(request: web.Request, field: str) -> bool:
     Raises:
         ApiError: `too_large`, `bad_request`.
     """
-    try:
-        content: Any = json.loads(await _read(request, MAX_JSON))
-    except (ValueError, RecursionError):
-        content = None
+    content = await _json(request)
     if content not in ({field: True}, {field: False}) or not isinstance(content[field], bool):
         message = f'The body must be a JSON object with "{field}" as true or false.'
         raise ApiError(400, "bad_request", message)
     return content[field] is True
+
+
+async def _json(request: web.Request) -> Any:
+    """None where the body is none.
+
+    Raises:
+        ApiError: `too_large`.
+    """
+    try:
+        return json.loads(await _read(request, MAX_JSON))
+    except (ValueError, RecursionError):
+        return None
 
 
 async def _read(

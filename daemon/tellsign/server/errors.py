@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from tellsign.picture import PictureError
+from tellsign.settings import RESUME
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,8 +47,7 @@ def busy() -> ApiError:
 
 def paused() -> ApiError:
     """Nobody knows for how long; events tell the end of it at once."""
-    message = "Tellsign is paused. Let it go on in its tray icon or in the extension's popup."
-    return ApiError(503, "paused", message, headers={"Retry-After": "60"})
+    return ApiError(503, "paused", f"Tellsign is paused. {RESUME}", headers={"Retry-After": "60"})
 
 
 def deadline() -> ApiError:

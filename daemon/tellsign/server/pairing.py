@@ -1,6 +1,5 @@
 """Who is paired, and how one comes to be: a code that a person carries over, for a token."""
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -13,7 +12,7 @@ from typing import Literal
 from tellsign.files import read_private, write_private
 from tellsign.server.errors import ApiError
 from tellsign.server.logs import problem
-from tellsign.server.passes import Passes
+from tellsign.server.passes import Passes, token_digest
 
 CODE_SECONDS = 60
 CODE_TRIES = 5
@@ -51,7 +50,7 @@ class Clients:
         client = Client(
             id="c_" + secrets.token_hex(4),
             name=clean_name(name),
-            sha256=_digest(token),
+            sha256=token_digest(token),
             created=int(time.time()),
         )
         clients = [*self._clients, client]
@@ -61,7 +60,7 @@ class Clients:
 
     def find(self, token: str) -> Client | None:
         """The client of a token, in a time that tells nothing about the tokens there are."""
-        digest = _digest(token)
+        digest = token_digest(token)
         found = None
         for client in self._clients:
             if hmac.compare_digest(client.sha256, digest):
@@ -114,7 +113,7 @@ class Codes:
         if self.state != "pending":
             message = "No pairing code is waiting. Run `tellsign pair` to get a new one."
             raise ApiError(410, "no_code", message)
-        if hmac.compare_digest(_digest(code), _digest(self._code)):
+        if hmac.compare_digest(token_digest(code), token_digest(self._code)):
             self._void("used")
             self.paired = clean_name(name)
             return
@@ -140,7 +139,7 @@ class Keys:
 
     def client(self, token: str) -> str | None:
         """The id of the client that a token belongs to."""
-        if hmac.compare_digest(_digest(self.control), _digest(token)):
+        if hmac.compare_digest(token_digest(self.control), token_digest(token)):
             return CONTROL
         if self.passes.good(token):
             return PAGE
@@ -152,7 +151,3 @@ def clean_name(name: str) -> str:
     """A name fit to be shown and logged."""
     printable = "".join(c for c in name if c.isprintable()).strip()
     return printable[:64] or "A program"
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -47,7 +47,7 @@ class Passes:
         Raises:
             ApiError: `no_page_code`.
         """
-        if self._codes.pop(_digest(code), 0) <= self.clock():
+        if self._codes.pop(token_digest(code), 0) <= self.clock():
             message = (
                 "This address has been used, or is too old. Open the page again from the tray, or "
                 "with `tellsign open`."
@@ -57,15 +57,16 @@ class Passes:
 
     def good(self, token: str) -> bool:
         """Whether this is a pass that has not ended."""
-        return self._passes.get(_digest(token), 0) > self.clock()
+        return self._passes.get(token_digest(token), 0) > self.clock()
 
     def _new(self, kept: OrderedDict[str, float], seconds: float) -> str:
         token = secrets.token_urlsafe(32)
-        kept[_digest(token)] = self.clock() + seconds
+        kept[token_digest(token)] = self.clock() + seconds
         while len(kept) > MOST:
             kept.popitem(last=False)
         return token
 
 
-def _digest(token: str) -> str:
+def token_digest(token: str) -> str:
+    """What is kept of a token, or of a code, and compared."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -162,14 +162,7 @@ export class Daemon {
 	 * @param {"lenient" | "strict"} id
 	 */
 	async use(token, id) {
-		const response = await fetch(`${this.address}/v1/model`, {
-			method: "PUT",
-			headers: { Authorization: `Bearer ${token}` },
-			body: JSON.stringify({ id }),
-		});
-		if (!response.ok) {
-			throw new Error(await response.text());
-		}
+		await this.#put(token, "/v1/model", { id });
 	}
 
 	/**
@@ -178,10 +171,19 @@ export class Daemon {
 	 * @param {boolean} paused
 	 */
 	async pause(token, paused) {
-		const response = await fetch(`${this.address}/v1/pause`, {
+		await this.#put(token, "/v1/pause", { paused });
+	}
+
+	/**
+	 * @param {string} token
+	 * @param {string} path
+	 * @param {object} setting
+	 */
+	async #put(token, path, setting) {
+		const response = await fetch(`${this.address}${path}`, {
 			method: "PUT",
 			headers: { Authorization: `Bearer ${token}` },
-			body: JSON.stringify({ paused }),
+			body: JSON.stringify(setting),
 		});
 		if (!response.ok) {
 			throw new Error(await response.text());

@@ -1,7 +1,8 @@
-// As the extension's content/evidence.js, which no module can share: its files are classic scripts in web pages.
+// From MADE on the text of the extension's content/evidence.js, as a test sees to. No file can be both: a browser's store
+// takes the extension's folder alone, a wheel the daemon's, and content scripts are no modules.
 
 import { build } from "./elements.js";
-import { text } from "./words.js";
+import { text as translate } from "./words.js";
 
 /** Of a prompt: there is more room here than on a card. */
 const EXCERPT = 2000;
@@ -10,29 +11,29 @@ const MADE = ["trainedAlgorithmicMedia", "algorithmicMedia"];
 /** @param {unknown} value */
 const wording = (value) => (typeof value === "string" || typeof value === "number" ? String(value) : "");
 
-/** @param {string} long */
-const excerpt = (long) => (long.length > EXCERPT ? `${long.slice(0, EXCERPT)}…` : long);
+/** @param {string} text */
+const excerpt = (text) => (text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text);
 
 /** Whether a signature holds, and whose it is. @param {Evidence} entry */
 const signature = ({ trusted, details }) =>
-	text(details.problem ? `problem_${details.problem}` : trusted ? "signerTrusted" : "signerUnknown");
+	translate(details.problem ? `problem_${details.problem}` : trusted ? "signerTrusted" : "signerUnknown");
 
 /** @param {Evidence} entry @returns {string[]} the first is the headline */
 const describeCredentials = (entry) => {
 	const { details } = entry;
 	if (details.remote) {
-		return [text("ccElsewhere", URL.canParse(details.remote) ? new URL(details.remote).host : details.remote)];
+		return [translate("ccElsewhere", URL.canParse(details.remote) ? new URL(details.remote).host : details.remote)];
 	}
 
 	if (details.problem === "unreadable") {
-		return [text("ccUnreadable")];
+		return [translate("ccUnreadable")];
 	}
 
 	const name = details.source_types?.some((/** @type {string} */ type) => MADE.includes(type))
 		? "ccMade"
 		: entry.declares_ai ? "ccPart" : "ccSilent";
 	const signer = wording(details.issuer) || wording(details.signer) || "?";
-	return [text(name, signer), signature(entry), wording(details.generator), wording(details.time), text("offline")];
+	return [translate(name, signer), signature(entry), wording(details.generator), wording(details.time), translate("offline")];
 };
 
 /** @type {Record<EvidenceKind, (entry: Evidence) => string[]>} */
@@ -41,23 +42,23 @@ const DESCRIPTIONS = {
 	iptc: ({ declares_ai, details }) => {
 		const said = [details.credit, details.software, details.source, details.source_type].map(wording).find(Boolean);
 		return [
-			declares_ai ? text("iptcAi") : text("iptcSilent", said ?? "?"),
+			declares_ai ? translate("iptcAi") : translate("iptcSilent", said ?? "?"),
 			wording(details.ai_system),
 			excerpt(wording(details.ai_prompt)),
 		];
 	},
 	generator_parameters: ({ details }) => [
-		text("generatorOf", wording(details.tool) || "?"),
+		translate("generatorOf", wording(details.tool) || "?"),
 		wording(details.model),
 		excerpt(wording(details.prompt)),
 	],
 	watermark: ({ details }) => [
-		text("watermarkOf", wording(details.message)),
-		text("watermarkHint", wording(details.bits_agreeing), wording(details.bits)),
+		translate("watermarkOf", wording(details.message)),
+		translate("watermarkHint", wording(details.bits_agreeing), wording(details.bits)),
 	],
 	capture: (entry) => entry.details.signed
-		? [text("captureSigned"), signature(entry), wording(entry.details.camera)]
-		: [text("cameraNamed", wording(entry.details.camera)), wording(entry.details.taken)],
+		? [translate("captureSigned"), signature(entry), wording(entry.details.camera)]
+		: [translate("cameraNamed", wording(entry.details.camera)), wording(entry.details.taken)],
 };
 
 /**
@@ -66,7 +67,7 @@ const DESCRIPTIONS = {
  */
 export const buildEvidence = (evidence) => {
 	if (evidence.length === 0) {
-		return build("div", "says silent", text("fileSaysNothing"));
+		return build("div", "says silent", translate("fileSaysNothing"));
 	}
 
 	const list = document.createElement("ul");
@@ -77,5 +78,5 @@ export const buildEvidence = (evidence) => {
 		list.append(item);
 	}
 
-	return build("div", "says", build("div", "title", text("fileSays")), list);
+	return build("div", "says", build("div", "title", translate("fileSays")), list);
 };

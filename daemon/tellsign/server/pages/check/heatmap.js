@@ -1,58 +1,66 @@
-// As the extension's content/heatmap.js, which no module can share.
+// From HEAT_STOPS to paintHeat the text of the extension's content/heatmap.js: see evidence.js.
 
 import { build } from "./elements.js";
 
 /** Stops of the heat's colours: value, red, green, blue, alpha. Readable on any picture, for the colour-blind too. */
-const STOPS = [
+const HEAT_STOPS = [
 	[0, 80, 0, 120, 0],
 	[0.3, 150, 0, 110, 0.15],
 	[0.6, 240, 60, 40, 0.5],
 	[1, 255, 235, 60, 0.75],
 ];
-/** That a cell of the grid becomes; the browser enlarges them further. */
-const PIXELS = 6;
 
 /** @param {number} value  in [0, 1] */
-function colour(value) {
-	const after = Math.max(1, STOPS.findIndex(([stop]) => value <= stop));
-	const [low, high] = [STOPS[after - 1], STOPS[after]];
+const heatColour = (value) => {
+	const after = Math.max(1, HEAT_STOPS.findIndex(([stop]) => value <= stop));
+	const [low, high] = [HEAT_STOPS[after - 1], HEAT_STOPS[after]];
 	const part = (value - low[0]) / (high[0] - low[0]);
 	return low.slice(1).map((from, index) => from + (high[index + 1] - from) * part);
-}
+};
+
+const HEAT_PIXELS = 6;
 
 /**
  * @param {number} pixel
  * @returns {[number, number]} the grid's cell whose centre lies before it, and the smoothed way to the next one
  */
-function split(pixel) {
-	const position = (pixel + 0.5) / PIXELS - 0.5;
+const splitHeat = (pixel) => {
+	const position = (pixel + 0.5) / HEAT_PIXELS - 0.5;
 	const cell = Math.floor(position);
 	const part = position - cell;
 	return [cell, part * part * (3 - 2 * part)];
-}
+};
 
 /**
- * The grid, drawn over the whole picture. The value is interpolated, not the colour: mixed colours would make rings.
+ * The grid on a canvas: each cell becomes a patch of HEAT_PIXELS pixels, which the browser enlarges.
+ * @param {HTMLCanvasElement} canvas
  * @param {Heat} heat
  */
-export function buildHeatmap({ rows, cols, values }) {
-	const canvas = document.createElement("canvas");
-	[canvas.width, canvas.height] = [cols * PIXELS, rows * PIXELS];
+const paintHeat = (canvas, { rows, cols, values }) => {
+	[canvas.width, canvas.height] = [cols * HEAT_PIXELS, rows * HEAT_PIXELS];
 	const context = canvas.getContext("2d");
 	const at = (/** @type {number} */ row, /** @type {number} */ col) =>
-		values[Math.min(rows - 1, Math.max(0, row))][Math.min(cols - 1, Math.max(0, col))];
+		Number(values[Math.min(rows - 1, Math.max(0, row))]?.[Math.min(cols - 1, Math.max(0, col))]) || 0;
+	// The value is interpolated, not the colour: mixed colours would make rings. Rectangles instead of ImageData:
+	// Firefox lets no content script write into the page's typed arrays.
 	for (let y = 0; context && y < canvas.height; y++) {
-		const [row, down] = split(y);
+		const [row, down] = splitHeat(y);
 		for (let x = 0; x < canvas.width; x++) {
-			const [col, right] = split(x);
+			const [col, right] = splitHeat(x);
 			const upper = at(row, col) * (1 - right) + at(row, col + 1) * right;
 			const lower = at(row + 1, col) * (1 - right) + at(row + 1, col + 1) * right;
-			context.fillStyle = `rgba(${colour(upper * (1 - down) + lower * down).join()})`;
+			const value = Math.min(1, Math.max(0, upper * (1 - down) + lower * down));
+			context.fillStyle = `rgba(${heatColour(value).join()})`;
 			context.fillRect(x, y, 1, 1);
 		}
 	}
+};
 
+/** The heat, to be laid over the whole picture. @param {Heat} heat */
+export const buildHeatmap = (heat) => {
+	const canvas = document.createElement("canvas");
+	paintHeat(canvas, heat);
 	const element = build("div", "heat", canvas);
 	element.setAttribute("aria-hidden", "true");
 	return element;
-}
+};
