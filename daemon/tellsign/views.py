@@ -51,8 +51,8 @@ def canonical(image: Image.Image, plan: ViewPlan) -> Image.Image:
 
 
 def resize(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Lanczos resize; a fast box reduction by an integer goes first where the change is large."""
-    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    """Lanczos resize; a fast box reduction by an integer goes first where there is one."""
+    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=1.0)
 
 
 def whole(image: Image.Image, size: int) -> Image.Image:
@@ -60,8 +60,14 @@ def whole(image: Image.Image, size: int) -> Image.Image:
     width, height = image.size
     scale = size / min(width, height)
     small = resize(image, max(size, round(width * scale)), max(size, round(height * scale)))
-    left, top = (small.width - size) // 2, (small.height - size) // 2
-    return small.crop((left, top, left + size, top + size))
+    return small.crop(middle(*small.size))
+
+
+def middle(width: int, height: int) -> Box:
+    """The largest square around a picture's centre: what the scaled whole shows of it."""
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
 
 
 def boxes(width: int, height: int, plan: ViewPlan) -> list[Box]:

@@ -72,6 +72,26 @@ def graphs(empty: Path, filled: Path, model: ModelFolder) -> Graphs:
     return Graphs(model)
 
 
+def test_a_graph_at_hand_needs_no_torch(graphs: Graphs, model: ModelFolder) -> None:
+    """It would take seconds and half a gigabyte."""
+    program = """
+import sys
+from pathlib import Path
+import tellsign.server.app
+from tellsign.detector import Detector
+detector = Detector.load(Path(sys.argv[1]), "openvino")
+detector.check(Path(sys.argv[2]).read_bytes())
+print(detector.engine.engine, *sorted({"torch", "torchvision", "timm"} & set(sys.modules)))
+"""
+    picture = graphs.path.parent / "picture.jpg"
+    picture.write_bytes(saved(scene(), "JPEG"))
+    told = subprocess.run(
+        [sys.executable, "-c", program, str(model.path), str(picture)],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert told.split() == ["openvino"]
+
+
 @pytest.mark.parametrize("name", sorted(architectures.TIMM | architectures.OWN.keys()))
 def test_every_architecture_gives_the_same_logits(name: str) -> None:
     torch.manual_seed(0)

@@ -8,6 +8,7 @@ from tellsign_training import (
     commands_fakes,
     commands_fit,
     commands_measure,
+    commands_robustness,
 )
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.command("choose")(commands_choose.choose_command)
 app.command("calibrate")(commands_measure.calibrate_command)
 app.command("precision")(commands_choose.precision_command)
 app.command("evaluate")(commands_measure.evaluate_command)
+app.command("robustness")(commands_robustness.robustness_command)
 app.command("pixels")(commands_fakes.pixels_command)
 
 if __name__ == "__main__":

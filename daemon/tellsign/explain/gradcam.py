@@ -12,7 +12,7 @@ from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
 from torch import nn
 
 from tellsign.explain.heatmap import Heatmap
-from tellsign.views import Pixels, ViewPlan, boxes, canonical
+from tellsign.views import Box, Pixels, ViewPlan, boxes, canonical, middle, resize
 
 Map = npt.NDArray[np.float32]
 
@@ -29,29 +29,37 @@ def gradcam(
 ) -> Heatmap:
     """Grad-CAM of every crop that covers the picture, each weighted by the crop's own probability.
 
-    `pixels` is uint8 [H, W, 3]; `to_tensor` normalises views as the network wants them.
+    Of a model that reads no crops it is that of the picture's middle square, scaled, which it reads
+    in their place. `pixels` is uint8 [H, W, 3]; `to_tensor` normalises views as the network wants
+    them.
     """
     image = canonical(Image.fromarray(pixels), plan)
     everything = ViewPlan(plan.size, plan.long_side, crops=10_000, whole=False)
-    places = boxes(*image.size, everything)
+    places = boxes(*image.size, everything) if plan.crops else [middle(*image.size)]
     rows, columns = -(-image.height // STRIDE), -(-image.width // STRIDE)
     total = np.zeros((rows, columns), np.float64)
     count = np.zeros_like(total)
     with GradCAM(network, [cam_layer(network)], reshape_transform=_grid) as cam:
         for start in range(0, len(places), BATCH):
             batch = places[start : start + BATCH]
-            crops = np.stack([np.asarray(image.crop(box)) for box in batch])
+            crops = np.stack([np.asarray(_view(image, box, plan.size)) for box in batch])
             maps = cam(to_tensor(crops), [_Logit()] * len(batch))
             weights = torch.sigmoid(cam.outputs.detach().float().flatten()).cpu().numpy()
-            for (left, top, _, _), values, weight in zip(batch, maps, weights, strict=True):
-                cells = _shrink(values, plan.size // STRIDE)
+            for (left, top, right, _), values, weight in zip(batch, maps, weights, strict=True):
+                cells = _shrink(values, (right - left) // STRIDE)
                 row, column = round(top / STRIDE), round(left / STRIDE)
                 part = np.s_[row : row + len(cells), column : column + len(cells)]
                 cut = total[part].shape
                 total[part] += cells[: cut[0], : cut[1]] * weight
                 count[part] += 1
     values = (total / count.clip(1)).clip(0, 1).astype(np.float32)
-    return Heatmap(values, "gradcam", (rows, columns))
+    shrunk = plan.size / (places[0][2] - places[0][0])  # of a scaled view, cells are larger
+    return Heatmap(values, "gradcam", (round(rows * shrunk), round(columns * shrunk)))
+
+
+def _view(image: Image.Image, box: Box, size: int) -> Image.Image:
+    view = image.crop(box)
+    return view if view.width == size else resize(view, size, size)
 
 
 class _Logit(RawScoresOutputTarget):  # type: ignore[misc]
@@ -88,6 +96,4 @@ def _grid(output: torch.Tensor) -> torch.Tensor:
 
 
 def _shrink(values: Map, cells: int) -> Map:
-    step = len(values) // cells
-    small: Map = values.reshape(cells, step, cells, step).mean((1, 3))
-    return small
+    return np.asarray(Image.fromarray(values).resize((cells, cells), Image.Resampling.BOX))

@@ -14,16 +14,15 @@ import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
 
-from tellsign.models import architectures
-from tellsign.models.quantised import restored
 from tellsign.settings import MIN_SIDE
 from tellsign.views import ViewPlan
+
+if TYPE_CHECKING:  # seconds and half a gigabyte, which a model that runs on OpenVINO does without
+    from torch import Tensor, nn
 
 FILES = ("config.json", "model.safetensors", "calibration.json", "README.md")
 DIGESTS = "digests.json"
@@ -99,8 +98,12 @@ class ModelFolder:
         self.digest = "sha256:" + digests["model.safetensors"]
 
     @cached_property
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> "dict[str, Tensor]":
         """By their names in the network, as it computes with them."""
+        from safetensors.torch import load_file
+
+        from tellsign.models.quantised import restored
+
         try:
             return restored(load_file(self.path / "model.safetensors"))
         except (SafetensorError, ValueError) as error:
@@ -119,12 +122,14 @@ class ModelFolder:
             input_size=self.plan.size,
         )
 
-    def network(self) -> nn.Module:
+    def network(self) -> "nn.Module":
         """The trained network in evaluation mode, on the CPU, float32.
 
         Raises:
             ModelError: the weights do not fit the architecture.
         """
+        from tellsign.models import architectures
+
         try:
             network = architectures.create(self.config).eval()
             if isinstance(network, architectures.LevitDetector):

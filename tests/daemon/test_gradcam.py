@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tellsign.explain.gradcam import gradcam
+from tellsign.views import Pixels, ViewPlan
+
+
+class Bright(nn.Module):
+    """Says AI where a picture is bright."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 16, stride=16, bias=False)
+        nn.init.constant_(self.conv.weight, 1 / 768)
+
+    def cam_layer(self) -> nn.Module:
+        return self.conv
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x).mean((1, 2, 3)) / 10
+
+
+def _tensor(views: Pixels) -> torch.Tensor:
+    return torch.from_numpy(views).permute(0, 3, 1, 2).float()
+
+
+@pytest.mark.parametrize("plan", [ViewPlan(64, 320, 2, True), ViewPlan(64, 320, 0, True)])
+def test_the_map_lies_where_the_model_looks_and_sees_it(plan: ViewPlan) -> None:
+    pixels = np.zeros((160, 320, 3), np.uint8)
+    pixels[:, 240:256] = 255  # outside of the middle square
+    pixels[80:160, 96:160] = 255  # inside of it
+    found = gradcam(Bright(), _tensor, pixels, plan)
+    rows, columns = found.values.shape
+    assert (rows, columns) == (10, 20)
+    inside = found.values[5:10, 6:10].mean()
+    assert inside > 0.5
+    assert found.values[0:4, 6:14].mean() < 0.2 * inside
+    read = found.values[:, 15].mean()
+    assert read > 0.3 * inside if plan.crops else read == 0  # a whole alone shows the middle only
+    assert found.resolution == ((10, 20) if plan.crops else (4, 8))
