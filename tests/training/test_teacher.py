@@ -173,12 +173,13 @@ def test_what_can_not_teach_is_refused(store: Path, manifest: Path, tmp_path: Pa
 def test_a_probe_is_a_detector_out_of_the_features(
     store: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    recipe = read_recipe("clip-vit-b16")
     with pytest.raises(DataError, match="teach"):
-        probe(store, clip)
+        probe(recipe, store, clip)
     monkeypatch.setattr(teacher, "VECTOR", 8)
     monkeypatch.setattr(ClipTower, "DIRECTIONS", 8)
     assert teach_by(store, "--teacher", clip, "--passes", "0,1")[0] == 0
-    network = probe(store, clip, epochs=4000)
+    network = probe(recipe, store, clip, epochs=4000)
     opened = open_store(store)
     rows, turns = np.nonzero(opened.taught)
     x = torch.from_numpy((opened.crops[rows, turns] - MEAN) / STD).permute(0, 3, 1, 2)

@@ -29,7 +29,7 @@ from tellsign_training.data import DataError, read
 from tellsign_training.export import export as write_folder
 from tellsign_training.fit import Setting, fit, normalised
 from tellsign_training.networks import build, learns
-from tellsign_training.probe import EPOCHS, probe
+from tellsign_training.probe import probe
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
 from tellsign_training.stores import open_store
 from tellsign_training.svm import fit_svm
@@ -118,18 +118,20 @@ def teach_command(
 
 
 def probe_command(
-    store: Annotated[Path, typer.Argument(help="A store with the features of a tower.")],
-    teacher: Annotated[Path, typer.Option(help="Weights of that tower (safetensors).")],
+    recipe: RecipeName,
+    store: Annotated[Path, typer.Argument(help="A store of crops.")],
+    weights: Annotated[Path, typer.Option(help="Weights of the backbone (safetensors).")],
     out: Annotated[Path, typer.Option(help="Folder of best.safetensors.")],
-    epochs: Annotated[int, typer.Option(help="Passes through the features.", min=1)] = EPOCHS,
+    epochs: Annotated[int, typer.Option(help="Passes through the features; 0: as usual.")] = 0,
 ) -> None:
-    """Fit a head on the teacher's features: weights of the recipe clip-vit-b16, in minutes.
+    """Fit a head on a frozen backbone's features, in minutes: of clip-vit-b16 or lite0-statistics.
 
-    Next is `tellsign-train export clip-vit-b16 --weights OUT/best.safetensors`.
+    Those of clip-vit-b16 are what `teach` has written into the store. Next is `tellsign-train
+    export RECIPE --weights OUT/best.safetensors`.
     """
     try:
-        network = probe(store, teacher, epochs)
-    except (DataError, OSError, ValueError) as error:
+        network = probe(_recipe(recipe), store, weights, epochs)
+    except (DataError, RecipeError, OSError, ValueError) as error:
         stop(str(error))
     out.mkdir(parents=True, exist_ok=True)
     save_file(network.state_dict(), out / "best.safetensors")

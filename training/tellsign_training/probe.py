@@ -1,12 +1,14 @@
-"""A detector out of what the frozen teacher says of a store, in minutes.
+"""A detector out of what a frozen network says of a store, in minutes.
 
-The features are there already, so that only a head is fitted: an average of small networks with one
+Only a head is fitted to features that are there already: an average of small networks with one
 layer each, in which both classes count the same. (To weight by source as a training does made the
-AUC on val 0.940 in place of 0.957.) What comes out is a `clip_vit_b16` whose head takes the
-whitening and all of them in one.
+AUC of CLIP's on val 0.940 in place of 0.957.) Of a `clip_vit_b16` the features are what `teach` has
+written, and its head takes the whitening and all of the networks in one. Of a `statistics` they are
+taken here, of every crop.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,67 +17,124 @@ from rich.progress import track
 from torch import nn
 from torch.nn import functional as F
 
-from tellsign.models.architectures import ClipTower
+from tellsign.models.architectures import ClipTower, StatisticsDetector
 from tellsign_training.data import DataError
-from tellsign_training.frozen import Array
+from tellsign_training.fit import normalised
+from tellsign_training.frozen import Array, compiled
 from tellsign_training.metrics import Labels
+from tellsign_training.networks import build
+from tellsign_training.recipe import Recipe, RecipeError
 from tellsign_training.stores import Store, open_store
-from tellsign_training.teacher import TAPS, Tower
-
-HIDDEN = 1024
-"""Units of each network."""
-MEMBERS = 4
-"""Networks that are averaged."""
-EPOCHS, BATCH, RATE = 10, 256, 1e-3
-DECAY, DROPPED, NOISE, SMOOTHING = 0.5, 0.2, 0.3, 0.05
-"""What keeps a network from learning its features by heart: the decay of its weights (AdamW's),
-the share of units dropped, the noise on features of unit variance, the smoothing of labels."""
+from tellsign_training.terminal import WORKERS
 
 
-def probe(store: Path, weights: Path, epochs: int = EPOCHS) -> ClipTower:
-    """A detector out of the features that `teach` has written, and the tower's weights.
+@dataclass(frozen=True)
+class HeadPlan:
+    """How a head is fitted: the networks, and what keeps them from learning by heart.
+
+    That is the decay of weights (AdamW's), the share of units dropped, and the noise on features
+    of unit variance.
+    """
+
+    members: int
+    epochs: int
+    decay: float
+    dropped: float
+    noise: float
+
+
+CLIP = HeadPlan(members=4, epochs=10, decay=0.5, dropped=0.2, noise=0.3)
+STATISTICS = HeadPlan(members=1, epochs=4, decay=0.01, dropped=0.1, noise=0.1)
+BATCH, RATE, SMOOTHING = 256, 1e-3, 0.05
+AT_ONCE = 16
+"""Pictures whose crops are in one call of a frozen network."""
+
+
+def probe(recipe: Recipe, store: Path, weights: Path, epochs: int = 0) -> nn.Module:
+    """The recipe's network with a backbone's weights and a fitted head; 0 epochs: as many as usual.
 
     Raises:
         DataError: the store has no features, or those of one class alone.
-        OSError, ValueError: the weights are not there, or are others.
+        RecipeError: the network is one whose head can't be fitted, or the weights are others.
     """
-    opened = open_store(store)
-    features, ai = _taught(opened, store)
-    if ai.all() or not ai.any():
-        raise DataError(f"The features of {store} are of one class alone.")
-    spread = features.std(0)
-    x, y = torch.from_numpy(features / spread), torch.from_numpy(ai.astype(np.float32))
-    members = [_member(x, y, epochs, seed) for seed in track(range(MEMBERS), "fitting networks")]
-    network = ClipTower(TAPS, hidden=HIDDEN * MEMBERS)
-    network.backbone.load_state_dict(Tower(weights).tower.backbone.state_dict())
-    projection = np.load(store / "teacher" / "projection.npz")
-    network.head.load_state_dict(_head(projection, spread, members))
+    network, opened = build(recipe, weights), open_store(store)
+    if isinstance(network, ClipTower):
+        _fit_clip(network, opened, store, epochs)
+    elif isinstance(network, StatisticsDetector):
+        _fit_statistics(network, recipe, opened, epochs)
+    else:
+        raise RecipeError(f"{recipe.id}: only clip_vit_b16 and statistics can be probed.")
     return network.eval()
 
 
-def _taught(opened: Store, store: Path) -> tuple[Array, Labels]:
-    """Features [n, 256] of all crops that the teacher has seen, and whether each is AI."""
-    if opened.vector is None or not opened.taught.any():
-        raise DataError(f"{store} has no features: run `tellsign-train teach` on it first.")
-    rows, turns = np.nonzero(opened.taught)
-    features = np.asarray(opened.vector, np.float32)[rows, turns]
-    return features, opened.ai[rows]
+def _fit_clip(network: ClipTower, store: Store, path: Path, epochs: int) -> None:
+    if store.vector is None or not store.taught.any():
+        raise DataError(f"{path} has no features: run `tellsign-train teach` on it first.")
+    rows, turns = np.nonzero(store.taught)
+    features = np.asarray(store.vector, np.float32)[rows, turns]
+    spread = features.std(0)
+    hidden = network.head[3].out_features  # of all members together
+    members = _members(features / spread, store.ai[rows], hidden, CLIP, epochs)
+    projection = np.load(path / "teacher" / "projection.npz")
+    network.head.load_state_dict(_clip_head(projection, spread, members))
 
 
-def _member(
-    x: torch.Tensor, y: torch.Tensor, epochs: int, seed: int
-) -> tuple[nn.Linear, nn.Linear]:
-    """The layers of a trained network: features [n, 256] of unit variance -> logits [n, 1]."""
+def _fit_statistics(network: StatisticsDetector, recipe: Recipe, store: Store, epochs: int) -> None:
+    take = compiled(Statistics(network), torch.zeros(2, 3, *store.crops.shape[2:4]), WORKERS)
+    rows = np.flatnonzero(store.packed)
+    parts = []
+    for start in track(range(0, len(rows), AT_ONCE), "taking statistics"):
+        crops = store.crops[rows[start : start + AT_ONCE]]
+        x = normalised(torch.from_numpy(crops).flatten(0, 1), recipe.mean, recipe.std)
+        parts.append(take(x.contiguous().numpy())[0])
+    features = np.concatenate(parts)
+    norm = network.norm[0]
+    norm.running_mean.copy_(torch.from_numpy(features.mean(0)))
+    norm.running_var.copy_(torch.from_numpy(features.var(0)))
+    with torch.no_grad():
+        x = network.norm.eval()(torch.from_numpy(features)).numpy()
+    ai = np.repeat(store.ai[rows], store.crops.shape[1])
+    [(first, last)] = _members(x, ai, network.head[1].out_features, STATISTICS, epochs)
+    network.head[1].load_state_dict(first.state_dict())
+    network.head[4].load_state_dict(last.state_dict())
+
+
+class Statistics(nn.Module):
+    """Only what the head of a detector reads, float [n, 3, S, S] -> [n, features]."""
+
+    def __init__(self, network: StatisticsDetector) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network.statistics(x)
+
+
+Member = tuple[nn.Linear, nn.Linear]
+
+
+def _members(features: Array, ai: Labels, hidden: int, plan: HeadPlan, epochs: int) -> list[Member]:
+    """Networks with `hidden` units together, out of features [n, d] of unit variance."""
+    if ai.all() or not ai.any():
+        raise DataError("The features are of one class alone.")
+    x, y = torch.from_numpy(features), torch.from_numpy(ai.astype(np.float32))
+    plan = replace(plan, epochs=epochs or plan.epochs)
+    seeds = track(range(plan.members), "fitting networks")
+    return [_member(x, y, hidden // plan.members, plan, seed) for seed in seeds]
+
+
+def _member(x: torch.Tensor, y: torch.Tensor, hidden: int, plan: HeadPlan, seed: int) -> Member:
+    """The layers of a trained network: features [n, d] of unit variance -> logits [n, 1]."""
     torch.manual_seed(seed)
-    first, last = nn.Linear(x.shape[1], HIDDEN), nn.Linear(HIDDEN, 1)
-    dropped = nn.Dropout(DROPPED)
+    first, last = nn.Linear(x.shape[1], hidden), nn.Linear(hidden, 1)
+    dropped = nn.Dropout(plan.dropped)
     network = nn.Sequential(dropped, first, nn.GELU(), dropped, last)
-    steps = max(1, epochs * len(x) // BATCH)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    steps = max(1, plan.epochs * len(x) // BATCH)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=plan.decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     chance = y / y.sum() + (1 - y) / (1 - y).sum()
     for drawn in torch.multinomial(chance, steps * BATCH, True).reshape(steps, BATCH):
-        features = x[drawn] + NOISE * torch.randn(len(drawn), x.shape[1])
+        features = x[drawn] + plan.noise * torch.randn(len(drawn), x.shape[1])
         target = y[drawn] * (1 - SMOOTHING) + SMOOTHING / 2
         loss = F.binary_cross_entropy_with_logits(network(features).squeeze(1), target)
         optimizer.zero_grad()
@@ -86,8 +145,8 @@ def _member(
 
 
 @torch.no_grad()
-def _head(
-    projection: Mapping[str, Array], spread: Array, members: list[tuple[nn.Linear, nn.Linear]]
+def _clip_head(
+    projection: Mapping[str, Array], spread: Array, members: list[Member]
 ) -> dict[str, torch.Tensor]:
     """The state of the head that centres, projects, and averages the members."""
     first, last = zip(*members, strict=True)

@@ -14,6 +14,7 @@ from tellsign.models.architectures.classics import CNN8, LeNet5
 from tellsign.models.architectures.clip import ClipTower
 from tellsign.models.architectures.fcn import PixelDetector
 from tellsign.models.architectures.levit import LevitDetector
+from tellsign.models.architectures.statistics import StatisticsDetector
 from tellsign.models.architectures.svm import ResNetSVM
 
 TIMM = frozenset({
@@ -29,12 +30,13 @@ OWN: dict[str, Callable[..., nn.Module]] = {
     "resnet18_svm": ResNetSVM,
     "fcn": PixelDetector,
     "clip_vit_b16": ClipTower,
+    "statistics": StatisticsDetector,
 }
 """Ours; what config.json has under `options` are the keyword arguments."""
 
 __all__ = [
     "CNN8", "OWN", "TIMM", "ClipTower", "LeNet5", "LevitDetector", "PixelDetector", "ResNetSVM",
-    "create",
+    "StatisticsDetector", "create",
 ]  # fmt: skip
 
 

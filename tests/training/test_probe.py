@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
+
+from tellsign_training.cli import app
+from tellsign_training.crops import CropPlan
+from tellsign_training.fit import normalised
+from tellsign_training.networks import build
+from tellsign_training.recipe import read_recipe
+from tellsign_training.stores import open_store
+from tests.training.conftest import pack_splits
+
+RECIPE = "lite0-statistics"
+
+
+@pytest.fixture(scope="module")
+def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of an untrained EfficientNet-Lite 0, under timm's names."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("lite0") / "lite0.safetensors"
+    save_file(timm.create_model("tf_efficientnet_lite0").state_dict(), path)
+    return path
+
+
+def run(*words: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["probe", *map(str, words)])
+    return done.exit_code, " ".join(done.output.split())
+
+
+def test_a_head_on_channel_statistics(manifest: Path, lite0: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(RECIPE)
+    pack_splits(manifest, tmp_path, CropPlan(2, recipe.views))
+    store, out = tmp_path / "train", tmp_path / "out"
+    status, said = run(RECIPE, store, "--weights", lite0, "--out", out, "--epochs", 4000)
+    assert status == 0, said
+    network = build(recipe, scratch=True)
+    network.load_state_dict(load_file(out / "best.safetensors"))
+    stem = "backbone.conv_stem.weight"
+    assert network.state_dict()[stem].equal(load_file(lite0)[stem.removeprefix("backbone.")])
+    opened = open_store(store)
+    crops = opened.crops[opened.packed]
+    x = normalised(torch.from_numpy(crops).flatten(0, 1), recipe.mean, recipe.std)
+    with torch.inference_mode():
+        logits = network.eval()(x).numpy().reshape(crops.shape[:2])
+    ai = opened.ai[opened.packed]
+    assert np.array_equal(logits > 0, np.broadcast_to(ai[:, None], logits.shape))
+
+
+def test_what_can_not_be_probed_is_named(manifest: Path, lite0: Path, tmp_path: Path) -> None:
+    pack_splits(manifest, tmp_path, CropPlan(2, read_recipe(RECIPE).views))
+    status, said = run("resnet18", tmp_path / "train", "--weights", lite0, "--out", tmp_path / "o")
+    assert (status, "resnet18" in said) == (2, True)
+    status, said = run(RECIPE, tmp_path / "none", "--weights", lite0, "--out", tmp_path / "o")
+    assert (status, "none" in said) == (2, True)
