@@ -59,7 +59,7 @@ def probe(recipe: Recipe, store: Path, weights: Path, epochs: int = 0) -> nn.Mod
     """
     network, opened = build(recipe, weights), open_store(store)
     if isinstance(network, ClipTower):
-        _fit_clip(network, opened, store, epochs)
+        _fit_clip(network, recipe, opened, store, epochs)
     elif isinstance(network, StatisticsDetector):
         _fit_statistics(network, recipe, opened, epochs)
     else:
@@ -67,14 +67,13 @@ def probe(recipe: Recipe, store: Path, weights: Path, epochs: int = 0) -> nn.Mod
     return network.eval()
 
 
-def _fit_clip(network: ClipTower, store: Store, path: Path, epochs: int) -> None:
+def _fit_clip(network: ClipTower, recipe: Recipe, store: Store, path: Path, epochs: int) -> None:
     if store.vector is None or not store.taught.any():
         raise DataError(f"{path} has no features: run `tellsign-train teach` on it first.")
     rows, turns = np.nonzero(store.taught)
     features = np.asarray(store.vector, np.float32)[rows, turns]
     spread = features.std(0)
-    hidden = network.head[3].out_features  # of all members together
-    members = _members(features / spread, store.ai[rows], hidden, CLIP, epochs)
+    members = _members(features / spread, store.ai[rows], _hidden(recipe), CLIP, epochs)
     projection = np.load(path / "teacher" / "projection.npz")
     network.head.load_state_dict(_clip_head(projection, spread, members))
 
@@ -88,15 +87,24 @@ def _fit_statistics(network: StatisticsDetector, recipe: Recipe, store: Store, e
         x = normalised(torch.from_numpy(crops).flatten(0, 1), recipe.mean, recipe.std)
         parts.append(take(x.contiguous().numpy())[0])
     features = np.concatenate(parts)
-    norm = network.norm[0]
-    norm.running_mean.copy_(torch.from_numpy(features.mean(0)))
-    norm.running_var.copy_(torch.from_numpy(features.var(0)))
+    network.norm[0].load_state_dict(
+        {
+            "running_mean": torch.from_numpy(features.mean(0)),
+            "running_var": torch.from_numpy(features.var(0)),
+            "num_batches_tracked": torch.tensor(0),
+        }
+    )
     with torch.no_grad():
         x = network.norm.eval()(torch.from_numpy(features)).numpy()
     ai = np.repeat(store.ai[rows], store.crops.shape[1])
-    [(first, last)] = _members(x, ai, network.head[1].out_features, STATISTICS, epochs)
+    [(first, last)] = _members(x, ai, _hidden(recipe), STATISTICS, epochs)
     network.head[1].load_state_dict(first.state_dict())
     network.head[4].load_state_dict(last.state_dict())
+
+
+def _hidden(recipe: Recipe) -> int:
+    """Units of the head, of all its members together."""
+    return int(recipe.network["options"]["hidden"])
 
 
 class Statistics(nn.Module):
