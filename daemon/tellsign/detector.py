@@ -15,7 +15,7 @@ from tellsign.picture import Picture
 from tellsign.prepared import prepare, timings
 from tellsign.provenance import Evidence
 from tellsign.verdict import SUSPECTED, Verdict, judge
-from tellsign.views import Pixels, views
+from tellsign.views import Pixels
 
 if TYPE_CHECKING:  # what explains takes seconds to import
     from tellsign.explain import Heatmap
@@ -67,10 +67,6 @@ class Detector:
         self._last = self.engine
         self._engine = None
 
-    def views(self, picture: Picture) -> Pixels:
-        """The views of a picture, uint8 [n, S, S, 3]."""
-        return views(picture.pixels, self.plan)
-
     def score(self, batch: Sequence[Pixels]) -> list[float]:
         """Views of several pictures -> a logit each, the mean of its views; one network call."""
         if not batch:
@@ -115,7 +111,7 @@ class Detector:
             PictureError: the bytes give no picture.
         """
         start = time.perf_counter()
-        prepared = prepare(data, self)
+        prepared = prepare(data, self.plan)
         before = time.perf_counter()
         [logit] = self.score([prepared.views])
         end = time.perf_counter()

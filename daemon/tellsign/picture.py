@@ -2,9 +2,7 @@
 
 import hashlib
 import io
-import threading
 import warnings
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,20 +15,27 @@ from tellsign.settings import MAX_PIXELS, MIN_SIDE
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 """Pillow's names of the formats that are decoded; MPO (several JPEGs in one) counts as JPEG."""
 
+CODES = (
+    "not_an_image",
+    "format_not_allowed",
+    "too_many_pixels",
+    "truncated",
+    "unreadable",
+    "too_small",
+    "nothing_in_it",
+)
+"""Why bytes give no picture."""
+
 FLAT_STD = 1.0
 """Standard deviation of grey levels (of 255) under which there is nothing in a picture."""
 
-LARGE = MAX_PIXELS // 4
-"""Pixels over which one picture is decoded at a time: the largest take a gigabyte meanwhile."""
-
 Image.init()
-_large = threading.Lock()
 _SRGB = ImageCms.createProfile("sRGB")
 _16_BIT = {"I;16", "I;16B", "I;16L", "I"}
 
 
 class PictureError(ValueError):
-    """Bytes that give no picture: `code` for programs, `message` for the person."""
+    """Bytes that give no picture: `code`, one of CODES, for programs, `message` for the person."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -49,27 +54,23 @@ class Picture:
     sha256: str
 
 
-def decode(data: bytes) -> Picture:
-    """Decode the first frame of a picture file.
+def decode(data: bytes, most: int = MAX_PIXELS) -> Picture:
+    """Decode the first frame of a picture file of at most so many pixels.
 
     Orientation (EXIF) is applied, transparency composed on white, 16 bit scaled to 8, colour
     profiles and CMYK converted to sRGB.
 
     Raises:
-        PictureError: with one of the codes `not_an_image`, `format_not_allowed`,
-            `too_many_pixels` (checked before decoding), `truncated`, `unreadable`, `too_small`,
-            `nothing_in_it`.
+        PictureError: with one of the CODES; `too_many_pixels` comes before decoding.
     """
     if not data:
         raise PictureError("not_an_image", "The file is empty.")
     with warnings.catch_warnings():
         # Pillow warns of large pictures and odd metadata; the limits here are our own.
         warnings.simplefilter("ignore")
-        image = _open(data)
-        width, height = image.size
-        with _large if width * height > LARGE else nullcontext():
-            image = _loaded(image)
-            pixels = np.asarray(image)
+        image = _open(data, most)
+        image = _loaded(image)
+        pixels = np.asarray(image)
     width, height = image.size
     if pixels[:: max(1, height // 256), :: max(1, width // 256)].std(axis=(0, 1)).max() < FLAT_STD:
         raise PictureError("nothing_in_it", "The picture is one flat colour or fully transparent.")
@@ -94,7 +95,7 @@ def _loaded(image: Image.Image) -> Image.Image:
         raise _unreadable(error) from None
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, most: int) -> Image.Image:
     """Read the header and check it against the limits, before any pixel is decoded."""
     try:
         check_strips(data)
@@ -106,7 +107,7 @@ def _open(data: bytes) -> Image.Image:
     except Exception as error:
         raise _unreadable(error) from None
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    if width * height > most:
         raise PictureError("too_many_pixels", _too_many(f" has {width}x{height} pixels, which"))
     if min(width, height) < MIN_SIDE:
         raise PictureError(

@@ -3,21 +3,15 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from tellsign import provenance
 from tellsign.picture import Picture, decode
 from tellsign.provenance import Evidence
-from tellsign.views import Pixels
+from tellsign.settings import MAX_PIXELS
+from tellsign.views import Pixels, ViewPlan, views
 
 STEPS = ("decode", "provenance", "views", "queue", "network")
 """The steps of a picture, in this order in a verdict's timings."""
-
-
-class Viewer(Protocol):
-    """What cuts a picture into the views [n, S, S, 3] of its network."""
-
-    def views(self, picture: Picture) -> Pixels: ...
 
 
 @dataclass(frozen=True)
@@ -31,21 +25,21 @@ class Prepared:
     seconds: dict[str, float]
 
 
-def prepare(data: bytes, viewer: Viewer) -> Prepared:
-    """Decode, read what the file says of itself, and cut.
+def prepare(data: bytes, plan: ViewPlan, most: int = MAX_PIXELS) -> Prepared:
+    """Decode a picture of at most so many pixels, read what the file says of itself, and cut.
 
     Raises:
         PictureError: the bytes give no picture.
     """
     start = time.perf_counter()
-    picture = decode(data)
+    picture = decode(data, most)
     decoded = time.perf_counter()
     evidence = provenance.read(data, picture.format, picture.pixels)
     told = time.perf_counter()
-    views = viewer.views(picture)
+    cut = views(picture.pixels, plan)
     end = time.perf_counter()
     times = (decoded - start, told - decoded, end - told)
-    return Prepared(picture, evidence, views, dict(zip(STEPS[:3], times, strict=True)))
+    return Prepared(picture, evidence, cut, dict(zip(STEPS[:3], times, strict=True)))
 
 
 def timings(seconds: Mapping[str, float], total: float) -> dict[str, float]:

@@ -21,6 +21,10 @@ MAX_PIXELS = 100_000_000
 MIN_SIDE = 32
 """Pixels of the short side under which a picture holds no evidence."""
 
+DEADLINE = 20.0
+"""Seconds for an answer: Chrome gives up a service worker whose fetch takes more than 30. Decoding
+a picture may take no longer either."""
+
 DEFAULT_MODEL = "levit-128s"
 UNLOAD_MINUTES = 10.0
 """Without a new picture, after which a model leaves the memory: longer than a page is read for, and

@@ -9,6 +9,7 @@ from tellsign.detector import Detector
 from tellsign.models import architectures, folder
 from tellsign.picture import decode
 from tellsign.settings import DEFAULT_MODEL
+from tellsign.views import views
 from tests.conftest import saved, scene
 
 PICTURES = [
@@ -18,9 +19,9 @@ PICTURES = [
 
 
 def test_a_batch_scores_as_its_pictures_do_alone(detector: Detector) -> None:
-    views = [detector.views(decode(data)) for data in PICTURES]
-    together = detector.score(views)
-    alone = [detector.score([v])[0] for v in views]
+    cut = [views(decode(data).pixels, detector.plan) for data in PICTURES]
+    together = detector.score(cut)
+    alone = [detector.score([v])[0] for v in cut]
     np.testing.assert_allclose(together, alone, atol=1e-4)
     assert len(set(together)) == len(PICTURES)
     assert detector.score([]) == []

@@ -27,6 +27,7 @@ from tellsign.models import ModelFolder, architectures, folder
 from tellsign.models.folder import sha256
 from tellsign.picture import decode
 from tellsign.settings import DEFAULT_MODEL
+from tellsign.views import views as views_of
 from tests.conftest import saved, scene
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -126,15 +127,15 @@ def test_torch_answers_until_the_graph_is_made(empty: Path, model: ModelFolder) 
     """In another process, once it pays; what was made then serves the next start at once."""
     detector = Detector(model, "openvino")
     picture = decode(saved(scene(1200, 900), "PNG"))
-    views = detector.views(picture)
-    before = detector.score([views])
+    cut = views_of(picture.pixels, detector.plan)
+    before = detector.score([cut])
     assert detector.engine.engine == "torch"
     assert not empty.exists()
     while detector._engine._seen < WORTH:  # type: ignore[attr-defined]
-        detector.score([views])
+        detector.score([cut])
     detector._engine.prepare()
     assert (detector.engine.engine, detector.engine.precision) == ("openvino", "f32")
-    np.testing.assert_allclose(detector.score([views] * 3), before * 3, atol=1e-3)
+    np.testing.assert_allclose(detector.score([cut] * 3), before * 3, atol=1e-3)
     assert detector.explain(picture).values.max() > 0
     again = CpuEngine(model)
     assert again.status.engine == "openvino"

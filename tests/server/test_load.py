@@ -45,7 +45,7 @@ async def test_ten_times_overload(tmp_path: Path, detector: Detector) -> None:
     """What is accepted is answered, the rest hears at once when to come again; a person's requests
     are always let in, and overtake."""
     gated = Gated(detector)
-    queue = Queue(max_jobs=ROOM, decoders=1)
+    queue = Queue(max_jobs=ROOM, pool=gated)
     async with serve(tmp_path, LoadedShelf(gated), queue) as served:  # type: ignore[arg-type]
         gated.decoding.clear()
         crowd = Crowd(served)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tellsign.server.logs import LineFormatter
+from tellsign.server.lines import LineFormatter
 
 from .conftest import Served, picture
 

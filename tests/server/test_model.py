@@ -20,6 +20,7 @@ from tellsign.detector import Detector
 from tellsign.server import choices
 from tellsign.server.model import Shelf
 from tellsign.settings import DEFAULT_MODEL
+from tellsign.views import views
 from tests.model_folders import make
 
 from .conftest import LoadedShelf, Served, picture, serve, until
@@ -118,7 +119,7 @@ async def test_what_a_request_holds_is_not_let_go(
         for _ in range(10):
             await asyncio.sleep(0.02)
         assert held.loaded
-        assert held.score([held.views(picture_of(1))])
+        assert held.score([views(picture_of(1).pixels, held.plan)])
     await until(lambda: not held.loaded)
 
 

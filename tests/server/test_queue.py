@@ -10,18 +10,23 @@ import numpy as np
 import pytest
 
 from tellsign.detector import Detector
-from tellsign.picture import Picture, PictureError, digest
+from tellsign.picture import PictureError, digest
+from tellsign.prepared import Prepared
+from tellsign.server.decoding.pool import Pool
 from tellsign.server.errors import ApiError
 from tellsign.server.job import Answer, Priority
 from tellsign.server.queue import MAX_BATCH, Queue
+from tellsign.views import ViewPlan
 
 from .conftest import picture, until
 
 
-class Gated:
-    """The real detector, which waits at a gate before each step and notes what it did."""
+class Gated(Pool):
+    """The real detector and a real worker, which wait at a gate before each step, and notes of what
+    they did."""
 
     def __init__(self, detector: Detector) -> None:
+        super().__init__(1)
         self._detector = detector
         self.decoding, self.scoring = threading.Event(), threading.Event()
         self.at_decoding = self.at_scoring = False
@@ -33,11 +38,13 @@ class Gated:
         self.decoding.set()
         self.scoring.set()
 
-    def views(self, picture: Picture) -> Any:
+    async def prepare(
+        self, data: bytes, sha256: str, plan: ViewPlan, pixels: bool = False
+    ) -> Prepared:
         self.at_decoding = True
-        assert self.decoding.wait(30)
-        self.viewed.append(picture.sha256)
-        return self._detector.views(picture)
+        assert await asyncio.to_thread(self.decoding.wait, 30)
+        self.viewed.append(sha256)
+        return await super().prepare(data, sha256, plan, pixels)
 
     def score(self, views: Sequence[Any]) -> list[float]:
         self.at_scoring = True
@@ -56,7 +63,7 @@ def gated(detector: Detector) -> Gated:
 
 @pytest.fixture
 async def queue(gated: Gated) -> AsyncIterator[Queue]:
-    queue = Queue(max_jobs=20, decoders=1)
+    queue = Queue(max_jobs=20, pool=gated)
     queue.start()
     yield queue
     gated.open()
@@ -190,7 +197,7 @@ async def test_models_are_never_mixed(queue: Queue, gated: Gated, detector: Dete
     first = ask(queue, gated, picture(0))
     await until(lambda: gated.at_scoring)
     tasks = [ask(queue, gated if seed % 2 else other, picture(seed)) for seed in range(1, 6)]
-    await until(lambda: len(gated.viewed) + len(other.viewed) == 6)
+    await until(lambda: len(gated.viewed) == 6)
     gated.scoring.set()
     await asyncio.gather(first, *tasks)
     assert (sum(gated.batches), sum(other.batches)) == (4, 2)

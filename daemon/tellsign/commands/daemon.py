@@ -53,7 +53,7 @@ def serve(
     tray: Annotated[bool, typer.Option("--tray", help="With an icon in the tray.")] = False,
 ) -> None:
     """Run the daemon that checks pictures for your browser."""
-    from tellsign.server import app, logs
+    from tellsign.server import app, lines
 
     icons = []
 
@@ -65,7 +65,7 @@ def serve(
         if tray:
             icons.append(_start_tray())
 
-    logs.set_up()
+    lines.set_up()
     try:
         app.run(app.Options(host, port, model, device, unload_after * 60), announce)
     except app.StartError as error:

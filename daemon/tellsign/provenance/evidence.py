@@ -3,8 +3,9 @@ readable and harmless."""
 
 import math
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from types import NoneType
 from typing import Any
 
 MAX_TEXT = 4000
@@ -40,6 +41,24 @@ class Evidence:
     def as_dict(self) -> dict[str, Any]:
         """The entry of `evidence` in a verdict's JSON."""
         return {**asdict(self), "kind": self.kind.value}
+
+    @classmethod
+    def from_dict(cls, told: Any) -> "Evidence":
+        """The entry that `as_dict` has told of, out of hands that are not trusted.
+
+        Raises:
+            ValueError: it tells of none, or has texts that are not to be shown.
+        """
+        if not isinstance(told, dict) or told.keys() != {entry.name for entry in fields(cls)}:
+            raise ValueError("other fields")
+        summary, details = told["summary"], told["details"]
+        signs = (told["valid"], told["trusted"])
+        plain = type(told["declares_ai"]) is bool and all(
+            type(s) in (bool, NoneType) for s in signs
+        )
+        if not (plain and type(summary) is str and type(details) is dict and harmless(told)):
+            raise ValueError("other values")
+        return cls(Kind(told["kind"]), told["declares_ai"], *signs, summary, details)
 
 
 def marks_ai(entry: dict[str, Any]) -> bool:
@@ -92,6 +111,18 @@ def shown(value: Any, limit: int = MAX_NAME) -> str:
     text = _SURROGATES.sub("\ufffd", text[: 2 * limit + 1000].replace("\r\n", "\n"))
     text = _UNSHOWN.sub("", text).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def harmless(value: Any, depth: int = 8) -> bool:
+    """Whether a JSON value, so deep at most, is made of numbers that JSON has and of texts as
+    `shown` leaves them."""
+    if isinstance(value, str):
+        return value == shown(value, MAX_TEXT)
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        return depth > 0 and all(harmless(part, depth - 1) for part in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def filled(**values: Any) -> dict[str, Any]:

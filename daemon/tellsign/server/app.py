@@ -24,8 +24,9 @@ from tellsign.server.logs import event, log_requests
 from tellsign.server.metrics import METRICS, count_requests
 from tellsign.server.model import Shelf
 from tellsign.server.pairing import Clients, Keys
-from tellsign.server.routes import DEADLINE, ROUTES
+from tellsign.server.routes import ROUTES
 from tellsign.settings import (
+    DEADLINE,
     DEFAULT_MODEL,
     DEFAULT_PORT,
     HOST,

@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tellsign.prepared import Prepared, prepare, timings
+from tellsign.prepared import Prepared, timings
 
 if TYPE_CHECKING:
     from tellsign.detector import Detector
@@ -57,14 +55,6 @@ class Job:
     prepared: Prepared | None = None
     network: float = 0.0
     """Seconds."""
-
-    def prepare(self) -> None:
-        """In a thread. Pixels are kept only for a heatmap."""
-        prepared = prepare(self.data, self.detector)
-        if self.method is None:
-            nothing = replace(prepared.picture, pixels=np.empty((0, 0, 3), np.uint8))
-            prepared = replace(prepared, picture=nothing)
-        self.prepared = prepared
 
     def answered(self, logit: float, heatmap: "Heatmap | None" = None) -> Answer:
         """The answer, after the network."""

@@ -1,19 +1,19 @@
 """The one way of a picture through the daemon: waiting -> decoding -> ready -> scoring.
 
 Bounded and by priority: what a person asks for goes before what they see, and that before what is
-further down the page; first in, first out inside a priority. Decoding runs in a few threads beside
-the one thread that owns the network, which takes all that is ready as one batch. A picture that is
-asked for while it is on its way joins the one that is. Nothing here blocks the event loop.
+further down the page; first in, first out inside a priority. Decoding runs in a few processes, the
+network in one thread, which takes all that is ready as one batch. A picture that is asked for while
+it is on its way joins the one that is. Nothing here blocks the event loop.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from tellsign.server.decoding.pool import Pool
 from tellsign.server.errors import busy
 from tellsign.server.job import Answer, Job, Key, Priority, Stage
 
@@ -54,9 +54,9 @@ Line = asyncio.PriorityQueue[Entry]
 class Queue:
     """Bounded; to be made, started and closed in a running event loop."""
 
-    def __init__(self, max_jobs: int = MAX_JOBS, decoders: int | None = None) -> None:
+    def __init__(self, max_jobs: int = MAX_JOBS, pool: Pool | None = None) -> None:
         self._max_jobs = max_jobs
-        self._decoders = decoders or min(4, os.cpu_count() or 1)
+        self._pool = pool or Pool()
         self._jobs: dict[Key, Job] = {}
         self._number = 0
         self._pace = 0.02
@@ -64,7 +64,6 @@ class Queue:
         self._waiting: Line = asyncio.PriorityQueue()
         self._ready: Line = asyncio.PriorityQueue()
         self._room = asyncio.Semaphore(MAX_READY)
-        self._decoding = ThreadPoolExecutor(self._decoders, "tellsign-decode")
         self._network = ThreadPoolExecutor(1, "tellsign-network")
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -80,7 +79,7 @@ class Queue:
         return {priority: Load(len(of), sum(of)) for priority, of in sizes.items()}
 
     def start(self) -> None:
-        loops = [self._decode_forever() for _ in range(self._decoders)]
+        loops = [self._decode_forever() for _ in range(self._pool.size)]
         self._tasks = [asyncio.create_task(loop) for loop in [*loops, self._score_forever()]]
 
     async def close(self) -> None:
@@ -88,8 +87,8 @@ class Queue:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for pool in (self._decoding, self._network):
-            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+        await self._pool.close()
+        await asyncio.to_thread(self._network.shutdown, cancel_futures=True)
 
     async def ask(
         self,
@@ -168,7 +167,9 @@ class Queue:
             await self._room.acquire()
             job = await self._take_waiting()
             try:
-                await _run(self._decoding, job.prepare)
+                job.prepared = await self._pool.prepare(
+                    job.data, job.key[0], job.detector.plan, pixels=job.method is not None
+                )
             except Exception as error:
                 self._room.release()
                 self._settle(job, error)

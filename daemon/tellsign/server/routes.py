@@ -19,10 +19,7 @@ from tellsign.server.logs import note
 from tellsign.server.pairing import CODE_SECONDS
 from tellsign.server.passes import PASS_CODE_SECONDS, PASS_HOURS
 from tellsign.server.room import Place
-from tellsign.settings import API
-
-DEADLINE = 20.0
-"""Seconds for an answer: Chrome gives up a service worker whose fetch takes more than 30."""
+from tellsign.settings import API, DEADLINE
 
 _PRIORITIES = [priority.name.lower() for priority in Priority]
 

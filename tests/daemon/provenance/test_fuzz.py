@@ -4,6 +4,7 @@
 tells of each that died or took long; a few hundred run as a test.
 """
 
+import json
 import random
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from tellsign import provenance
-from tellsign.provenance import containers
+from tellsign.provenance import Evidence, containers
 from tellsign.provenance.containers import BlockKind
 from tests.fuzz import batches
 from tests.fuzz.batches import File
@@ -106,7 +107,7 @@ def mutations(seed: int, count: int) -> Iterator[File]:
 
 def read(format: str, data: bytes) -> None:
     for entry in provenance.read(data, format):
-        assert entry.summary.encode()
+        assert Evidence.from_dict(json.loads(json.dumps(entry.as_dict()))) == entry
 
 
 def test_mutated_files() -> None:

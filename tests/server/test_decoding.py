@@ -1,0 +1,348 @@
+"""Pictures in real worker processes: what they answer, and what becomes of those that misbehave."""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tellsign import prepared
+from tellsign.detector import Detector
+from tellsign.picture import FORMATS, PictureError, digest
+from tellsign.prepared import Prepared
+from tellsign.provenance import Evidence, Kind
+from tellsign.server.decoding import wire
+from tellsign.server.decoding.pool import Pool, Worker
+from tellsign.server.decoding.wire import Garbage, Request
+from tellsign.server.job import Priority
+from tellsign.server.queue import Queue
+from tellsign.views import ViewPlan
+from tests import conftest
+from tests.daemon.provenance import making
+
+from .conftest import picture, until
+
+PLAN = ViewPlan()
+JPEG = conftest.saved(conftest.scene(900, 700), "JPEG")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and limits of Linux")
+
+
+@pytest.fixture
+async def pools() -> AsyncIterator[Callable[..., Pool]]:
+    made: list[Pool] = []
+
+    def make(*arguments: Any, **named: Any) -> Pool:
+        made.append(Pool(*arguments, **named))
+        return made[-1]
+
+    yield make
+    for pool in made:
+        await pool.close()
+
+
+def prepare(pool: Pool, data: bytes, pixels: bool = False) -> asyncio.Task[Prepared]:
+    return asyncio.create_task(pool.prepare(data, digest(data), PLAN, pixels))
+
+
+async def pid(pool: Pool) -> int:
+    """That of a pool's only worker, which has started by then and is idle."""
+    await prepare(pool, picture(0))
+    [worker] = pool._idle
+    return worker._process.pid
+
+
+async def test_same_as_without_workers(pools: Callable[..., Pool]) -> None:
+    """Facts, evidence, views and pixels, of every format and of what says something of itself."""
+    told = making.with_texts(parameters=making.INFOTEXT, prompt=making.comfyui())
+    files = [*(making.plain(format) for format in making.FORMATS), told, JPEG]
+    pool = pools(2)
+    for whole in (False, True):
+        there = await asyncio.gather(*(prepare(pool, data, whole) for data in files))
+        for data, got in zip(files, there, strict=True):
+            here = prepared.prepare(data, PLAN)
+            assert got.evidence == here.evidence
+            assert (got.views == here.views).all()
+            facts = [(p.format, p.width, p.height, p.sha256) for p in (got.picture, here.picture)]
+            assert facts[0] == facts[1]
+            assert set(got.seconds) == set(here.seconds)
+            if whole:
+                assert (got.picture.pixels == here.picture.pixels).all()
+            else:
+                assert not got.picture.pixels.size
+    assert there[-2].evidence
+
+
+@posix
+async def test_killed_worker_costs_its_picture_alone(
+    pools: Callable[..., Pool], detector: Detector, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = pools(1)
+    queue = Queue(pool=pool)
+    queue.start()
+    number = await pid(pool)
+    os.kill(number, signal.SIGSTOP)  # so that it has the picture when it is killed
+    files = [picture(seed) for seed in range(1, 6)]
+    asked = [queue.ask(data, digest(data), detector, Priority.VISIBLE) for data in files]
+    tasks = [asyncio.create_task(one) for one in asked]
+    await until(lambda: not pool._idle and len(queue) == 5)
+    os.kill(number, signal.SIGKILL)
+    lost, *answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(lost, PictureError)
+    assert (lost.code, lost.message) == ("unreadable", "The picture could not be decoded.")
+    for data, answer in zip(files[1:], answers, strict=True):
+        assert not isinstance(answer, BaseException)
+        assert answer.report["logit"] == pytest.approx(detector.check(data)["logit"], abs=2e-3)
+    [line] = caplog.records
+    assert vars(line)["fields"] == {"worker": "died", "status": -signal.SIGKILL}
+    os.kill(await pid(pool), signal.SIGKILL)  # one that has nothing to do costs nothing
+    await until(lambda: not next(iter(pool._idle)).alive())
+    await prepare(pool, picture(7))
+    await queue.close()
+
+
+@posix
+async def test_hang_is_cut_off(pools: Callable[..., Pool]) -> None:
+    pool = pools(1)
+    number = await pid(pool)
+    pool._seconds = 0.2
+    os.kill(number, signal.SIGSTOP)
+    with pytest.raises(PictureError, match="takes too long") as caught:
+        await prepare(pool, picture(1))
+    assert caught.value.code == "unreadable"
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
+    pool._seconds = 60
+    await prepare(pool, picture(1))
+
+
+@linux
+async def test_memory_is_bounded(pools: Callable[..., Pool]) -> None:
+    """A picture that takes too much is refused, by a worker that goes on."""
+    pool = pools(1, memory=200 * 2**20)
+    number = await pid(pool)
+    big = conftest.saved(conftest.scene(4900, 5000), "PNG", compress_level=1)
+    with pytest.raises(PictureError, match="memory") as caught:
+        await prepare(pool, big)
+    assert caught.value.code == "too_many_pixels"
+    assert await pid(pool) == number
+    limits = Path(f"/proc/{number}/limits").read_text().splitlines()
+    assert any(line.split()[:5] == ["Max", "core", "file", "size", "0"] for line in limits)
+    roomy = pools(1)
+    number = await pid(roomy)
+    before = resident(number)
+    await prepare(roomy, big, pixels=True)
+    await until(lambda: resident(number) < before + 40)
+
+
+def resident(number: int) -> int:
+    """Megabytes."""
+    return int(Path(f"/proc/{number}/statm").read_text().split()[1]) * 4096 // 2**20
+
+
+@linux
+async def test_large_pictures_one_at_a_time(
+    pools: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tellsign.server.decoding.pool.LARGE", 100 * 100)
+    ask, now, most = Worker.ask, [0], [0]
+
+    def counted(self: Worker, request: Request, sha256: str) -> Prepared:
+        now[0] += request.most > 100 * 100
+        most[0] = max(most[0], now[0])
+        try:
+            return ask(self, request, sha256)
+        finally:
+            now[0] -= request.most > 100 * 100
+
+    monkeypatch.setattr(Worker, "ask", counted)
+    pool = pools(2)
+    await asyncio.gather(*(prepare(pool, picture(seed)) for seed in range(4)))
+    assert most == [1]
+    header = struct.pack(">IIBBBBB", 10_001, 10_000, 8, 2, 0, 0, 0)
+    huge = making.with_chunks(picture(1), making.chunk(b"IHDR", header))
+    with pytest.raises(PictureError, match="over the limit of 100 million"):
+        await prepare(pool, huge)
+
+
+OWNER = """
+import asyncio, sys
+from tellsign.picture import digest
+from tellsign.server.decoding.pool import Pool
+from tellsign.views import ViewPlan
+
+async def main():
+    pool, data = Pool(2), sys.stdin.buffer.read()
+    one = lambda: pool.prepare(data, digest(data), ViewPlan())
+    await asyncio.gather(one(), one())
+    print(*(worker._process.pid for worker in pool._idle), flush=True)
+    while True:
+        await one()
+
+asyncio.run(main())
+"""
+
+
+@linux
+def test_workers_end_with_their_daemon() -> None:
+    """Though it is killed: one is idle then, the other busy."""
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as owner:
+        assert owner.stdin
+        assert owner.stdout
+        owner.stdin.write(picture(1, 1500, 1500))
+        owner.stdin.close()
+        numbers = owner.stdout.readline().split()
+        assert len(numbers) == 2
+        owner.kill()
+    end = time.monotonic() + 30
+    while any(Path(f"/proc/{number.decode()}/fd/0").exists() for number in numbers):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_worker_is_light() -> None:
+    script = "import sys, tellsign.server.decoding.worker; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    heavy = {"torch", "openvino", "timm", "aiohttp", "asyncio", "cryptography", "torchvision"}
+    assert "PIL.Image" in modules.stdout.split()
+    assert not heavy.intersection(modules.stdout.split())
+
+
+@linux
+async def test_idle_worker_takes_nothing_and_ends(
+    pools: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = pools(1)
+    number = await pid(pool)
+    before = ticks(number)
+    await asyncio.sleep(1)
+    assert ticks(number) == before
+    monkeypatch.setattr("tellsign.server.decoding.pool.IDLE", 0.01)
+    await prepare(pool, picture(1))
+    await until(lambda: not Path(f"/proc/{number}").exists())
+    await prepare(pool, picture(1))
+
+
+def ticks(number: int) -> list[str]:
+    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[11:13]
+
+
+FILE = picture(1, 64, 48)
+ENTRY = Evidence(Kind.CAPTURE, False, None, True, "A camera.", {"camera": "é", "at": [1, 0.5]})
+
+
+def made(size: int = 32, crops: int = 1) -> tuple[Request, Prepared]:
+    request = Request(FILE, ViewPlan(size, 768, crops, whole=True), pixels=True)
+    whole = prepared.prepare(FILE, request.plan)
+    return request, Prepared(whole.picture, [ENTRY], whole.views, whole.seconds)
+
+
+def answered(data: bytes, request: Request) -> Prepared:
+    return wire.read_answer(io.BytesIO(data), request, digest(FILE))
+
+
+def test_wire_there_and_back() -> None:
+    request, here = made()
+    stream = io.BytesIO()
+    wire.write_request(stream, request)
+    stream.seek(0)
+    assert wire.read_request(stream) == request
+    stream = io.BytesIO()
+    wire.write_answer(stream, request, here)
+    there = answered(stream.getvalue(), request)
+    assert (there.evidence, there.seconds) == (here.evidence, here.seconds)
+    assert (there.picture.pixels == here.picture.pixels).all()
+    assert (there.views == here.views).all()
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=12,
+)
+
+
+@given(st.binary(max_size=200), st.sampled_from([0, 4, 40, 10**6]))
+def test_any_bytes(junk: bytes, kept: int) -> None:
+    request, here = made()
+    stream = io.BytesIO()
+    wire.write_answer(stream, request, here)
+    data = stream.getvalue()[:kept] + junk
+    with contextlib.suppress(Garbage, EOFError, PictureError):
+        assert answered(data, request).evidence == [ENTRY]  # what follows is the next answer's
+
+
+@given(st.data())
+def test_any_answer(data: st.DataObject) -> None:
+    """One value of a true answer is another: it is refused, or is one that could be true."""
+    request, _ = made()
+    told: Any = {
+        "picture": ["PNG", 64, 48, digest(FILE)],
+        "evidence": [ENTRY.as_dict()],
+        "views": 2,
+        "seconds": [0.1, 0.2, 0.3],
+    }
+    place: Any = told
+    while True:
+        keys = sorted(place) if isinstance(place, dict) else range(len(place))
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(place[key], dict | list) or data.draw(st.booleans()):
+            break
+        place = place[key]
+    place[key] = data.draw(values)
+    text = json.dumps(told).encode()
+    arrays = bytes(2 * 32 * 32 * 3 + 64 * 48 * 3)
+    try:
+        got = answered(len(text).to_bytes(4, "little") + text + arrays, request)
+    except (Garbage, EOFError):
+        return
+    picture = got.picture
+    assert picture.format in FORMATS
+    assert picture.sha256 == digest(FILE)
+    assert picture.pixels.shape == (picture.height, picture.width, 3)
+    assert got.views.shape in ((1, 32, 32, 3), (2, 32, 32, 3))
+    assert all(0 <= seconds <= 3600 for seconds in got.seconds.values())
+    texts = json.dumps([entry.as_dict() for entry in got.evidence], allow_nan=False)
+    assert "\\u202e" not in texts
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"[" * 100_000,
+        b'{"error": ["unreadable", "\\u202edaed"]}',
+        b'{"error": ["no_such_code", "Well."]}',
+        b"\xff",
+        b"NaN",
+    ],
+)
+def test_answers_that_are_refused(told: bytes) -> None:
+    with pytest.raises(Garbage):
+        answered(len(told).to_bytes(4, "little") + told, made()[0])
+
+
+async def test_garbage_costs_the_picture(
+    pools: Callable[..., Pool], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer for another picture is none, and its worker is not asked again."""
+    pool = pools(1)
+    number = await pid(pool)
+    with pytest.raises(PictureError, match="could not be decoded"):
+        await pool.prepare(JPEG, digest(FILE), PLAN)
+    [line] = caplog.records
+    assert vars(line)["fields"]["worker"] == "another picture"
+    assert await pid(pool) != number
