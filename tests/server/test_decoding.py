@@ -22,7 +22,7 @@ from tellsign import prepared
 from tellsign.detector import Detector
 from tellsign.picture import FORMATS, PictureError, digest
 from tellsign.prepared import Prepared
-from tellsign.provenance import Evidence, Kind
+from tellsign.provenance import Evidence, Kind, trust
 from tellsign.server.decoding import wire
 from tellsign.server.decoding.pool import Pool, Worker
 from tellsign.server.decoding.wire import Garbage, Request
@@ -31,6 +31,7 @@ from tellsign.server.queue import Queue
 from tellsign.views import ViewPlan
 from tests import conftest
 from tests.daemon.provenance import making
+from tests.daemon.provenance.signing import Authority, pem
 
 from .conftest import picture, until
 
@@ -83,6 +84,21 @@ async def test_same_as_without_workers(pools: Callable[..., Pool]) -> None:
             else:
                 assert not got.picture.pixels.size
     assert there[-2].evidence
+
+
+async def test_trust_list_is_read_anew(
+    pools: Callable[..., Pool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a worker that has read the one before."""
+    monkeypatch.setenv("TELLSIGN_DATA", str(tmp_path / "data"))
+    authority, pool = Authority(), pools(1)
+    signed = authority.signer().sign(making.plain())
+    [before] = (await prepare(pool, signed)).evidence
+    (tmp_path / "list.pem").write_text(pem(authority.root))
+    trust.replace(tmp_path / "list.pem")
+    [after] = (await prepare(pool, signed)).evidence
+    assert (before.trusted, after.trusted) == (False, True)
+    assert len(pool._idle) == 1
 
 
 @posix
