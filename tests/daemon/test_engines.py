@@ -186,7 +186,7 @@ def test_a_new_version_replaces_the_old_graph(
 
 def other_logits(graphs: Graphs) -> None:
     entry = json.loads((graphs.path / "entry.json").read_text())
-    entry["logits"][0] += 2 * TOLERANCE
+    entry["logits"][0] += 2 * LOWER_TOLERANCE
     (graphs.path / "entry.json").write_text(json.dumps(entry))
 
 
@@ -201,7 +201,7 @@ def no_graph_at_all(graphs: Graphs) -> None:
     ("spoil", "why"),
     [
         (lambda graphs: graphs.refuse("the conversion failed (no such layer)"), "no such layer"),
-        (other_logits, "off by 0.1"),
+        (other_logits, "off by 0.5"),
         (no_graph_at_all, "can't be run"),
     ],
 )
