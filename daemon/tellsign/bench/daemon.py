@@ -1,11 +1,10 @@
 """A daemon of the benchmark's own, and clients that keep it busy."""
 
 import asyncio
-import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -20,7 +19,6 @@ from tellsign.server.own import PATIENCE, OwnError, own, token
 
 SEEN = 30
 """How often a picture that has been seen is sent again."""
-IDLE_SECONDS = 3.0
 
 
 class BenchError(RuntimeError):
@@ -115,56 +113,3 @@ def session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=PATIENCE)
     return aiohttp.ClientSession(connector=connector, timeout=timeout)
-
-
-def memory(pid: int) -> float | None:
-    """Megabytes of a process and all it has started, where the system tells.
-
-    What several of them share counts once (Linux's proportional set size).
-    """
-    try:
-        kilobytes = [_proportional(process) for process in _family(pid)]
-    except OSError:
-        return None
-    return round(sum(kilobytes) * 1024 / 1e6, 1)
-
-
-async def idle_cpu(pid: int) -> float | None:
-    """Per cent of a core that a process and all it has started take with nothing to do, where the
-    system tells."""
-    try:
-        before = sum(map(_ticks, _family(pid)))
-        await asyncio.sleep(IDLE_SECONDS)
-        after = sum(map(_ticks, _family(pid)))
-    except OSError:
-        return None
-    return round((after - before) / os.sysconf("SC_CLK_TCK") / IDLE_SECONDS * 100, 2)
-
-
-def _proportional(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("utf-8").splitlines()
-    [kilobytes] = [line.split()[1] for line in lines if line.startswith("Pss:")]
-    return int(kilobytes)
-
-
-def _family(pid: int) -> list[int]:
-    """A process, its children and theirs."""
-    _fields(pid)  # raises where there is no such process
-    found = [pid]
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            parents[int(path.name)] = int(_fields(int(path.name))[1])
-    for process in found:
-        found += [child for child, parent in parents.items() if parent == process]
-    return found
-
-
-def _ticks(pid: int) -> int:
-    fields = _fields(pid)
-    return int(fields[11]) + int(fields[12])  # utime and stime, counted from the state field
-
-
-def _fields(pid: int) -> list[str]:
-    """What /proc tells of a process, from its state on."""
-    return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()

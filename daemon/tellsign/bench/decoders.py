@@ -1,6 +1,6 @@
 """What decodes and resizes fastest: `python -m tellsign.bench.decoders`.
 
-Of libraries only those that are installed are tried. Each is one thread. Pixels that differ from
+Each in one thread; simplejpeg only where it is installed. Pixels that differ from
 Pillow's at full size are told; a scaled decode (`draft`) gives other pixels by its nature.
 """
 
@@ -9,17 +9,20 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import cv2
 import numpy as np
-import numpy.typing as npt
+import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
+from torch.nn import functional as F
 
 from tellsign.bench.pictures import make
+from tellsign.views import Pixels
 
-Pixels = npt.NDArray[np.uint8]
 LONG_SIDE = 512
 ROUNDS = 15
 LANCZOS, BICUBIC = Image.Resampling.LANCZOS, Image.Resampling.BICUBIC
@@ -29,32 +32,20 @@ def decoders(data: bytes) -> dict[str, Callable[[], Pixels]]:
     """Ways from a file to uint8 [height, width, 3]."""
     found: dict[str, Callable[[], Pixels]] = {"Pillow": lambda: np.asarray(_opened(data))}
     jpeg = data[:2] == b"\xff\xd8"
-    try:
-        import torch
+    with suppress(ImportError):  # torchvision is to lose its decoders
         from torchvision.io import decode_jpeg, decode_webp  # type: ignore[import-untyped]
 
-        torch.set_num_threads(1)
         file = torch.frombuffer(bytearray(data), dtype=torch.uint8)
         decode = decode_jpeg if jpeg else decode_webp
         found["torchvision"] = lambda: _quietly(decode, file).permute(1, 2, 0).numpy()
-    except ImportError:
-        pass
-    try:
-        import cv2
-
-        cv2.setNumThreads(1)
-        coded = np.frombuffer(data, np.uint8)
-        found["OpenCV"] = lambda: np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR_RGB), np.uint8)
-    except ImportError:
-        pass
+    coded = np.frombuffer(data, np.uint8)
+    found["OpenCV"] = lambda: np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR_RGB), np.uint8)
     if jpeg:
         found["Pillow, draft of half the size"] = lambda: np.asarray(_draft(data))
-        try:
+        with suppress(ImportError):
             import simplejpeg  # type: ignore[import-not-found, unused-ignore]
 
             found["simplejpeg"] = lambda: simplejpeg.decode_jpeg(data, "RGB")
-        except ImportError:
-            pass
     return found
 
 
@@ -67,38 +58,24 @@ def resizers(pixels: Pixels) -> dict[str, Callable[[], Pixels]]:
     def pillow(kernel: Image.Resampling, gap: float | None) -> Callable[[], Pixels]:
         return lambda: np.asarray(image.resize(size, kernel, reducing_gap=gap))
 
-    found = {
+    x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
+    return {
         "Pillow Lanczos": pillow(LANCZOS, None),
         "Pillow Lanczos, reducing_gap 3": pillow(LANCZOS, 3.0),
         "Pillow Lanczos, reducing_gap 2": pillow(LANCZOS, 2.0),
         "Pillow Lanczos, reducing_gap 1": pillow(LANCZOS, 1.0),
         "Pillow bicubic": pillow(BICUBIC, None),
-    }
-    try:
-        import torch
-        from torch.nn import functional as F
-
-        torch.set_num_threads(1)
-        x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
-        found["torch bicubic"] = lambda: (
+        "torch bicubic": lambda: (
             F.interpolate(x, size[::-1], mode="bicubic", antialias=True)[0].permute(1, 2, 0).numpy()
-        )
-    except ImportError:
-        pass
-    try:
-        import cv2
-
-        cv2.setNumThreads(1)
-        found["OpenCV area"] = lambda: np.asarray(
+        ),
+        "OpenCV area": lambda: np.asarray(
             cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8
-        )
-    except ImportError:
-        pass
-    return found
+        ),
+    }
 
 
 def _quietly(decode: Any, file: Any) -> Any:
-    with warnings.catch_warnings():  # torchvision is to lose its decoders
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return decode(file)
 
@@ -139,6 +116,8 @@ def _table(title: str, ways: dict[str, Callable[[], Pixels]]) -> Table:
 
 def main() -> None:
     """Print a table of each picture's ways."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     console = Console()
     for picture in make():
         console.print(_table(f"{picture.name}: decode", decoders(picture.data)))

@@ -9,8 +9,9 @@ from importlib.metadata import version
 from typing import Any
 
 from tellsign import engines
-from tellsign.bench.daemon import Clients, Daemon, daemon, idle_cpu, memory, session
+from tellsign.bench.daemon import Clients, Daemon, daemon, session
 from tellsign.bench.pictures import Made, make
+from tellsign.bench.process import idle_cpu, memory
 from tellsign.bench.steps import Plain, steps, timed
 from tellsign.models import ModelFolder, folder
 from tellsign.settings import precision

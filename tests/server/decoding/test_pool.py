@@ -1,9 +1,6 @@
 """Pictures in real worker processes: what they answer, and what becomes of those that misbehave."""
 
 import asyncio
-import contextlib
-import io
-import json
 import os
 import signal
 import struct
@@ -15,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tellsign import prepared
+from tellsign.bench.process import ticks
 from tellsign.detector import Detector
-from tellsign.picture import FORMATS, PictureError, digest
+from tellsign.picture import PictureError, digest
 from tellsign.prepared import Prepared
-from tellsign.provenance import Evidence, Kind, trust
-from tellsign.server.decoding import wire
+from tellsign.provenance import trust
 from tellsign.server.decoding.pool import Pool, Worker
-from tellsign.server.decoding.wire import Garbage, Request
+from tellsign.server.decoding.wire import Request
 from tellsign.server.job import Priority
 from tellsign.server.queue import Queue
 from tellsign.views import ViewPlan
@@ -33,7 +28,8 @@ from tests import conftest
 from tests.daemon.provenance import making
 from tests.daemon.provenance.signing import Authority, pem
 
-from .conftest import picture, until
+from ..conftest import picture, until
+from ..overload import megabytes
 
 PLAN = ViewPlan()
 JPEG = conftest.saved(conftest.scene(900, 700), "JPEG")
@@ -158,14 +154,9 @@ async def test_memory_is_bounded(pools: Callable[..., Pool]) -> None:
     assert any(line.split()[:5] == ["Max", "core", "file", "size", "0"] for line in limits)
     roomy = pools(1)
     number = await pid(roomy)
-    before = resident(number)
+    before = megabytes(number, "VmRSS")
     await prepare(roomy, big, pixels=True)
-    await until(lambda: resident(number) < before + 40)
-
-
-def resident(number: int) -> int:
-    """Megabytes."""
-    return int(Path(f"/proc/{number}/statm").read_text().split()[1]) * 4096 // 2**20
+    await until(lambda: megabytes(number, "VmRSS") < before + 40)
 
 
 @linux
@@ -253,104 +244,6 @@ async def test_idle_worker_takes_nothing_and_ends(
     await prepare(pool, picture(1))
 
 
-def ticks(number: int) -> list[str]:
-    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[11:13]
-
-
-FILE = picture(1, 64, 48)
-ENTRY = Evidence(Kind.CAPTURE, False, None, True, "A camera.", {"camera": "é", "at": [1, 0.5]})
-
-
-def made(size: int = 32, crops: int = 1) -> tuple[Request, Prepared]:
-    request = Request(FILE, ViewPlan(size, 768, crops, whole=True), pixels=True)
-    whole = prepared.prepare(FILE, request.plan)
-    return request, Prepared(whole.picture, [ENTRY], whole.views, whole.seconds)
-
-
-def answered(data: bytes, request: Request) -> Prepared:
-    return wire.read_answer(io.BytesIO(data), request, digest(FILE))
-
-
-def test_wire_there_and_back() -> None:
-    request, here = made()
-    stream = io.BytesIO()
-    wire.write_request(stream, request)
-    stream.seek(0)
-    assert wire.read_request(stream) == request
-    stream = io.BytesIO()
-    wire.write_answer(stream, request, here)
-    there = answered(stream.getvalue(), request)
-    assert (there.evidence, there.seconds) == (here.evidence, here.seconds)
-    assert (there.picture.pixels == here.picture.pixels).all()
-    assert (there.views == here.views).all()
-
-
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=12,
-)
-
-
-@given(st.binary(max_size=200), st.sampled_from([0, 4, 40, 10**6]))
-def test_any_bytes(junk: bytes, kept: int) -> None:
-    request, here = made()
-    stream = io.BytesIO()
-    wire.write_answer(stream, request, here)
-    data = stream.getvalue()[:kept] + junk
-    with contextlib.suppress(Garbage, EOFError, PictureError):
-        assert answered(data, request).evidence == [ENTRY]  # what follows is the next answer's
-
-
-@given(st.data())
-def test_any_answer(data: st.DataObject) -> None:
-    """One value of a true answer is another: it is refused, or is one that could be true."""
-    request, _ = made()
-    told: Any = {
-        "picture": ["PNG", 64, 48, digest(FILE)],
-        "evidence": [ENTRY.as_dict()],
-        "views": 2,
-        "seconds": [0.1, 0.2, 0.3],
-    }
-    place: Any = told
-    while True:
-        keys = sorted(place) if isinstance(place, dict) else range(len(place))
-        key = data.draw(st.sampled_from(keys))
-        if not isinstance(place[key], dict | list) or data.draw(st.booleans()):
-            break
-        place = place[key]
-    place[key] = data.draw(values)
-    text = json.dumps(told).encode()
-    arrays = bytes(2 * 32 * 32 * 3 + 64 * 48 * 3)
-    try:
-        got = answered(len(text).to_bytes(4, "little") + text + arrays, request)
-    except (Garbage, EOFError):
-        return
-    picture = got.picture
-    assert picture.format in FORMATS
-    assert picture.sha256 == digest(FILE)
-    assert picture.pixels.shape == (picture.height, picture.width, 3)
-    assert got.views.shape in ((1, 32, 32, 3), (2, 32, 32, 3))
-    assert all(0 <= seconds <= 3600 for seconds in got.seconds.values())
-    texts = json.dumps([entry.as_dict() for entry in got.evidence], allow_nan=False)
-    assert "\\u202e" not in texts
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        b"[" * 100_000,
-        b'{"error": ["unreadable", "\\u202edaed"]}',
-        b'{"error": ["no_such_code", "Well."]}',
-        b"\xff",
-        b"NaN",
-    ],
-)
-def test_answers_that_are_refused(told: bytes) -> None:
-    with pytest.raises(Garbage):
-        answered(len(told).to_bytes(4, "little") + told, made()[0])
-
-
 async def test_garbage_costs_the_picture(
     pools: Callable[..., Pool], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -358,7 +251,7 @@ async def test_garbage_costs_the_picture(
     pool = pools(1)
     number = await pid(pool)
     with pytest.raises(PictureError, match="could not be decoded"):
-        await pool.prepare(JPEG, digest(FILE), PLAN)
+        await pool.prepare(JPEG, digest(picture(0)), PLAN)
     [line] = caplog.records
     assert vars(line)["fields"]["worker"] == "another picture"
     assert await pid(pool) != number
