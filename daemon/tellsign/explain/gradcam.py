@@ -12,7 +12,7 @@ from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
 from torch import nn
 
 from tellsign.explain.heatmap import Heatmap
-from tellsign.views import Box, Pixels, ViewPlan, boxes, canonical, middle, resize
+from tellsign.views import Box, Pixels, ViewPlan, boxes, canonical, middle, whole
 
 Map = npt.NDArray[np.float32]
 
@@ -42,7 +42,7 @@ def gradcam(
     with GradCAM(network, [cam_layer(network)], reshape_transform=_grid) as cam:
         for start in range(0, len(places), BATCH):
             batch = places[start : start + BATCH]
-            crops = np.stack([np.asarray(_view(image, box, plan.size)) for box in batch])
+            crops = np.stack([np.asarray(_view(image, box, plan)) for box in batch])
             maps = cam(to_tensor(crops), [_Logit()] * len(batch))
             weights = torch.sigmoid(cam.outputs.detach().float().flatten()).cpu().numpy()
             for (left, top, right, _), values, weight in zip(batch, maps, weights, strict=True):
@@ -57,9 +57,8 @@ def gradcam(
     return Heatmap(values, "gradcam", (round(rows * shrunk), round(columns * shrunk)))
 
 
-def _view(image: Image.Image, box: Box, size: int) -> Image.Image:
-    view = image.crop(box)
-    return view if view.width == size else resize(view, size, size)
+def _view(image: Image.Image, box: Box, plan: ViewPlan) -> Image.Image:
+    return image.crop(box) if plan.crops else whole(image, plan.size)
 
 
 class _Logit(RawScoresOutputTarget):  # type: ignore[misc]
