@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
+from tellsign.models.architectures import ClipTower
 from tellsign_training.cli import app
 from tellsign_training.crops import CropPlan
 from tellsign_training.fit import normalised
@@ -55,5 +56,9 @@ def test_what_can_not_be_probed_is_named(manifest: Path, lite0: Path, tmp_path: 
     pack_splits(manifest, tmp_path, CropPlan(2, read_recipe(RECIPE).views))
     status, said = run("resnet18", tmp_path / "train", "--weights", lite0, "--out", tmp_path / "o")
     assert (status, "resnet18" in said) == (2, True)
+    clip = tmp_path / "clip.safetensors"
+    save_file(timm.create_model(ClipTower.NAME, num_classes=512).state_dict(), clip)
+    status, said = run("clip-middle", tmp_path / "train", "--weights", clip, "--out", tmp_path)
+    assert (status, "options.hidden" in said) == (2, True)
     status, said = run(RECIPE, tmp_path / "none", "--weights", lite0, "--out", tmp_path / "o")
     assert (status, "none" in said) == (2, True)

@@ -135,9 +135,13 @@ def coloured(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 def noisy(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Gaussian noise with a standard deviation of 1 to 10 of 255 levels."""
-    deviation = np.float32(np.exp(rng.uniform(0, np.log(10))))
+    return with_noise(image, float(np.exp(rng.uniform(0, np.log(10)))), rng)
+
+
+def with_noise(image: Image.Image, deviation: float, rng: np.random.Generator) -> Image.Image:
+    """Gaussian noise with a standard deviation in levels of 255."""
     pixels = np.asarray(image, np.float32)
-    pixels = pixels + deviation * rng.standard_normal(pixels.shape, np.float32)
+    pixels = pixels + np.float32(deviation) * rng.standard_normal(pixels.shape, np.float32)
     return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
 
 

@@ -17,10 +17,7 @@ from tellsign_training.delivery import TIERS
 from tellsign_training.export import rewrite
 from tellsign_training.precision import MOST_FLIPS, flipped
 from tellsign_training.scores import score
-from tellsign_training.terminal import WORKERS, stop
-
-Model = Annotated[Path, typer.Argument(help="A model folder.")]
-Data = Annotated[Path, typer.Option(help="A manifest (CSV) or a folder of pictures.")]
+from tellsign_training.terminal import WORKERS, Data, Model, stop
 
 
 def choose_command(model: Model, data: Data) -> None:

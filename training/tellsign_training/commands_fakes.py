@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tellsign_training.commands_fit import Data, RecipeName
+from tellsign_training.commands_fit import RecipeName
 from tellsign_training.crops import CropPlan
 from tellsign_training.data import DataError, read
 from tellsign_training.recipe import RecipeError, read_recipe
-from tellsign_training.terminal import WORKERS, stop
+from tellsign_training.terminal import WORKERS, Data, stop
 
 
 def partly_command(

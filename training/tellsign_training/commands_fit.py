@@ -33,14 +33,13 @@ from tellsign_training.probe import probe
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
 from tellsign_training.stores import open_store
 from tellsign_training.svm import fit_svm
-from tellsign_training.terminal import WORKERS, stop
+from tellsign_training.terminal import WORKERS, Data, stop
 from tellsign_training.unfuse import unfused
 
 console = Console()
 VAL_SEED = 99
 
 RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.")]
-Data = Annotated[Path, typer.Option(help="A manifest (CSV) or a folder of pictures.")]
 
 
 def pack_command(
@@ -122,7 +121,9 @@ def probe_command(
     store: Annotated[Path, typer.Argument(help="A store of crops.")],
     weights: Annotated[Path, typer.Option(help="Weights of the backbone (safetensors).")],
     out: Annotated[Path, typer.Option(help="Folder of best.safetensors.")],
-    epochs: Annotated[int, typer.Option(help="Passes through the features; 0: as usual.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes through the features, in place of the usual.", min=1)
+    ] = None,
 ) -> None:
     """Fit a head on a frozen backbone's features, in minutes: of clip-vit-b16 or lite0-statistics.
 

@@ -19,17 +19,14 @@ from tellsign_training.export import rewrite
 from tellsign_training.report import Measured, report, write_report
 from tellsign_training.scores import DELIVERIES, key_of, score
 from tellsign_training.selection import LeakError, Selection, remarks, select
-from tellsign_training.terminal import WORKERS, stop
+from tellsign_training.terminal import WORKERS, Data, Model, stop
 
-Data = Annotated[Path, typer.Option(help="A manifest (CSV) or a folder of pictures.")]
 Kept = Annotated[Path | None, typer.Option(help="Keep the scores in this CSV.")]
 
 console = Console(soft_wrap=True, highlight=False)
 
 
-def calibrate_command(
-    model: Annotated[Path, typer.Argument(help="A model folder.")], data: Data, scores: Kept = None
-) -> None:
+def calibrate_command(model: Model, data: Data, scores: Kept = None) -> None:
     """Fit Platt scaling and the thresholds on `val` in all tiers, and write them to the folder."""
     try:
         detector = Detector(ModelFolder(model))

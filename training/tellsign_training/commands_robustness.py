@@ -14,14 +14,15 @@ from tellsign.engines.torch import TorchEngine
 from tellsign.models.folder import ModelError, ModelFolder
 from tellsign.picture import PictureError
 from tellsign_training.data import DataError, Sample, read
+from tellsign_training.evaluate import told
 from tellsign_training.robustness import figures, logits
 from tellsign_training.selection import evenly
-from tellsign_training.terminal import stop
+from tellsign_training.terminal import Data, Model, stop
 
 
 def robustness_command(
-    model: Annotated[Path, typer.Argument(help="A model folder.")],
-    data: Annotated[Path, typer.Option(help="A manifest (CSV) or a folder of pictures.")],
+    model: Model,
+    data: Data,
     out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
     split: str = "test",
     most: Annotated[
@@ -58,13 +59,9 @@ def robustness_command(
         stop("There are no pictures of both classes to tell of.")
     result = figures(found, ai, folder.calibration)
     if out:
-        told = {"model": folder.info.as_dict(), "pictures": len(done), "figures": result}
-        out.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+        whole = {"model": folder.info.as_dict(), "pictures": len(done), "figures": result}
+        out.write_text(json.dumps(whole, indent=2) + "\n", "utf-8")
     table = Table("", "AUC", "AI suspected", "real suspected")
     for name, one in result.items():
-        table.add_row(name, *(_told(one[key]) for key in ("auc", "suspected_ai", "suspected_real")))
+        table.add_row(name, *(told(one[key]) for key in ("auc", "suspected_ai", "suspected_real")))
     Console().print(table)
-
-
-def _told(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"

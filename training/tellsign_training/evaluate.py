@@ -130,12 +130,13 @@ def summary(figures: dict[str, Any]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, t in figures["tiers"].items():
-        cells = " | ".join(_cell(t[key]) for key in ("tpr_at_1_fpr", "tpr_at_5_fpr", "auc"))
+        cells = " | ".join(told(t[key]) for key in ("tpr_at_1_fpr", "tpr_at_5_fpr", "auc"))
         share = f"{t['tpr']['value']:.1%} / {t['fpr']['value']:.1%}"
         unsure, ece = t["unsure"]["value"], t["ece"]["value"]
         lines.append(f"| {name} | {cells} | {share} | {unsure:.1%} | {ece:.3f} |")
     return "\n".join(lines)
 
 
-def _cell(figure: dict[str, float]) -> str:
+def told(figure: dict[str, float]) -> str:
+    """A figure with its interval, for a table."""
     return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"

@@ -50,35 +50,41 @@ AT_ONCE = 16
 """Pictures whose crops are in one call of a frozen network."""
 
 
-def probe(recipe: Recipe, store: Path, weights: Path, epochs: int = 0) -> nn.Module:
-    """The recipe's network with a backbone's weights and a fitted head; 0 epochs: as many as usual.
+def probe(recipe: Recipe, store: Path, weights: Path, epochs: int | None = None) -> nn.Module:
+    """The recipe's network with a backbone's weights and a fitted head.
 
     Raises:
         DataError: the store has no features, or those of one class alone.
         RecipeError: the network is one whose head can't be fitted, or the weights are others.
     """
     network, opened = build(recipe, weights), open_store(store)
-    if isinstance(network, ClipTower):
-        _fit_clip(network, recipe, opened, store, epochs)
-    elif isinstance(network, StatisticsDetector):
-        _fit_statistics(network, recipe, opened, epochs)
+    hidden = int(recipe.network.get("options", {}).get("hidden", 0))
+    changed = {"epochs": epochs} if epochs else {}
+    if isinstance(network, ClipTower) and hidden:
+        _fit_clip(network, hidden, opened, store, replace(CLIP, **changed))
+    elif isinstance(network, StatisticsDetector) and hidden:
+        _fit_statistics(network, hidden, recipe, opened, replace(STATISTICS, **changed))
     else:
-        raise RecipeError(f"{recipe.id}: only clip_vit_b16 and statistics can be probed.")
+        raise RecipeError(
+            f"{recipe.id}: only clip_vit_b16 and statistics, with options.hidden, can be probed."
+        )
     return network.eval()
 
 
-def _fit_clip(network: ClipTower, recipe: Recipe, store: Store, path: Path, epochs: int) -> None:
+def _fit_clip(network: ClipTower, hidden: int, store: Store, path: Path, plan: HeadPlan) -> None:
     if store.vector is None or not store.taught.any():
         raise DataError(f"{path} has no features: run `tellsign-train teach` on it first.")
     rows, turns = np.nonzero(store.taught)
     features = np.asarray(store.vector, np.float32)[rows, turns]
     spread = features.std(0)
-    members = _members(features / spread, store.ai[rows], _hidden(recipe), CLIP, epochs)
+    members = _members(features / spread, store.ai[rows], hidden, plan)
     projection = np.load(path / "teacher" / "projection.npz")
     network.head.load_state_dict(_clip_head(projection, spread, members))
 
 
-def _fit_statistics(network: StatisticsDetector, recipe: Recipe, store: Store, epochs: int) -> None:
+def _fit_statistics(
+    network: StatisticsDetector, hidden: int, recipe: Recipe, store: Store, plan: HeadPlan
+) -> None:
     take = compiled(Statistics(network), torch.zeros(2, 3, *store.crops.shape[2:4]), WORKERS)
     rows = np.flatnonzero(store.packed)
     parts = []
@@ -97,14 +103,9 @@ def _fit_statistics(network: StatisticsDetector, recipe: Recipe, store: Store, e
     with torch.no_grad():
         x = network.norm.eval()(torch.from_numpy(features)).numpy()
     ai = np.repeat(store.ai[rows], store.crops.shape[1])
-    [(first, last)] = _members(x, ai, _hidden(recipe), STATISTICS, epochs)
+    [(first, last)] = _members(x, ai, hidden, plan)
     network.head[1].load_state_dict(first.state_dict())
     network.head[4].load_state_dict(last.state_dict())
-
-
-def _hidden(recipe: Recipe) -> int:
-    """Units of the head, of all its members together."""
-    return int(recipe.network["options"]["hidden"])
 
 
 class Statistics(nn.Module):
@@ -121,12 +122,11 @@ class Statistics(nn.Module):
 Member = tuple[nn.Linear, nn.Linear]
 
 
-def _members(features: Array, ai: Labels, hidden: int, plan: HeadPlan, epochs: int) -> list[Member]:
+def _members(features: Array, ai: Labels, hidden: int, plan: HeadPlan) -> list[Member]:
     """Networks with `hidden` units together, out of features [n, d] of unit variance."""
     if ai.all() or not ai.any():
         raise DataError("The features are of one class alone.")
     x, y = torch.from_numpy(features), torch.from_numpy(ai.astype(np.float32))
-    plan = replace(plan, epochs=epochs or plan.epochs)
     seeds = track(range(plan.members), "fitting networks")
     return [_member(x, y, hidden // plan.members, plan, seed) for seed in seeds]
 

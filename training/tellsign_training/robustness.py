@@ -17,6 +17,7 @@ from tellsign.engines.torch import TorchEngine
 from tellsign.models.folder import Calibration
 from tellsign.verdict import probability
 from tellsign.views import Pixels, ViewPlan, views
+from tellsign_training.augment import with_noise
 from tellsign_training.data import Sample, load
 from tellsign_training.metrics import Labels, auc, measured, wilson_share
 
@@ -24,21 +25,6 @@ Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 STEPS = 10
 """Of projected gradient descent."""
-
-
-def noise(std: float) -> Change:
-    """Gaussian noise of a standard deviation in grey levels of 255."""
-
-    def add(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        pixels = np.asarray(image) + rng.normal(0, std, (image.height, image.width, 3))
-        return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
-
-    return add
-
-
-def blur(radius: float) -> Change:
-    """Gaussian blur of a standard deviation in pixels."""
-    return lambda image, rng: image.filter(ImageFilter.GaussianBlur(radius))
 
 
 def attacked(engine: TorchEngine, crops: Pixels, ai: bool, epsilon: float, steps: int) -> float:
@@ -64,11 +50,18 @@ def attacked(engine: TorchEngine, crops: Pixels, ai: bool, epsilon: float, steps
         return float(engine.network(x).mean())
 
 
+def _blurred(image: Image.Image, radius: float) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(radius))
+
+
 CHANGES: dict[str, Change] = {
     "none": lambda image, rng: image,
-    "noise 4": noise(4), "noise 8": noise(8),
-    "blur 1": blur(1), "blur 2": blur(2),
-}  # fmt: skip
+    "noise 4": lambda image, rng: with_noise(image, 4, rng),
+    "noise 8": lambda image, rng: with_noise(image, 8, rng),
+    "blur 1": lambda image, rng: _blurred(image, 1),
+    "blur 2": lambda image, rng: _blurred(image, 2),
+}
+"""Gaussian, by standard deviations in levels of 255 and in pixels."""
 ATTACKS: dict[str, tuple[int, int]] = {
     "FGSM 1/255": (1, 1), "FGSM 2/255": (2, 1),
     "PGD 1/255": (1, STEPS), "PGD 2/255": (2, STEPS),

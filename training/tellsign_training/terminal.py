@@ -1,12 +1,16 @@
-"""What the commands share: how many processes they use, how they give up."""
+"""What the commands share: options, how many processes they use, how they give up."""
 
 import os
-from typing import NoReturn
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 WORKERS = os.cpu_count() or 1
+
+Data = Annotated[Path, typer.Option(help="A manifest (CSV) or a folder of pictures.")]
+Model = Annotated[Path, typer.Argument(help="A model folder.")]
 
 
 def stop(message: str) -> NoReturn:
