@@ -40,3 +40,12 @@ def test_the_map_lies_where_the_model_looks_and_sees_it(plan: ViewPlan) -> None:
     read = found.values[:, 15].mean()
     assert read > 0.3 * inside if plan.crops else read == 0  # a whole alone shows the middle only
     assert found.resolution == ((10, 20) if plan.crops else (4, 8))
+
+
+def test_the_whole_covers_the_middle_square_to_its_edges() -> None:
+    """Also where its side is no whole number of cells."""
+    pixels = np.full((157, 189, 3), 255, np.uint8)
+    pixels[:, :60] = 0
+    found = gradcam(Bright(), _tensor, pixels, ViewPlan(64, 320, 0, True)).values
+    assert found.shape == (10, 12)
+    assert (found[:, 6:11] > 0.5).all()

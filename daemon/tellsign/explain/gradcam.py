@@ -46,7 +46,7 @@ def gradcam(
             maps = cam(to_tensor(crops), [_Logit()] * len(batch))
             weights = torch.sigmoid(cam.outputs.detach().float().flatten()).cpu().numpy()
             for (left, top, right, _), values, weight in zip(batch, maps, weights, strict=True):
-                cells = _shrink(values, (right - left) // STRIDE)
+                cells = _shrink(values, -(-(right - left) // STRIDE))
                 row, column = round(top / STRIDE), round(left / STRIDE)
                 part = np.s_[row : row + len(cells), column : column + len(cells)]
                 cut = total[part].shape
