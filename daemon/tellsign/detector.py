@@ -97,12 +97,12 @@ class Detector:
         with self._lock:
             engine = self._loaded().eager
             try:
-                return explainer(engine.network, engine.tensor, picture.pixels, self.plan)
+                return explainer(engine.network, engine.tensor, picture.image, self.plan)
             except RuntimeError as error:
                 if not out_of_memory(error) or engine.device.type == "cpu":
                     raise
             engine = engine.on_cpu()
-            return explainer(engine.network, engine.tensor, picture.pixels, self.plan)
+            return explainer(engine.network, engine.tensor, picture.image, self.plan)
 
     def check(self, data: bytes) -> dict[str, Any]:
         """The whole way of one picture, from its bytes to the verdict's JSON.

@@ -8,7 +8,7 @@ from tellsign import provenance
 from tellsign.picture import Picture, decode
 from tellsign.provenance import Evidence
 from tellsign.settings import MAX_PIXELS
-from tellsign.views import Pixels, ViewPlan, views
+from tellsign.views import Pixels, ViewPlan, cut
 
 STEPS = ("decode", "provenance", "views", "queue", "network")
 """The steps of a picture, in this order in a verdict's timings."""
@@ -34,12 +34,12 @@ def prepare(data: bytes, plan: ViewPlan, most: int = MAX_PIXELS) -> Prepared:
     start = time.perf_counter()
     picture = decode(data, most)
     decoded = time.perf_counter()
-    evidence = provenance.read(data, picture.format, picture.pixels)
+    evidence = provenance.read(data, picture.format, picture.image)
     told = time.perf_counter()
-    cut = views(picture.pixels, plan)
+    views = cut(picture.image, plan)
     end = time.perf_counter()
     times = (decoded - start, told - decoded, end - told)
-    return Prepared(picture, evidence, cut, dict(zip(STEPS[:3], times, strict=True)))
+    return Prepared(picture, evidence, views, dict(zip(STEPS[:3], times, strict=True)))
 
 
 def timings(seconds: Mapping[str, float], total: float) -> dict[str, float]:

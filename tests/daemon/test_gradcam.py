@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from tellsign.explain.gradcam import gradcam
@@ -31,7 +32,7 @@ def test_the_map_lies_where_the_model_looks_and_sees_it(plan: ViewPlan) -> None:
     pixels = np.zeros((160, 320, 3), np.uint8)
     pixels[:, 240:256] = 255  # outside of the middle square
     pixels[80:160, 96:160] = 255  # inside of it
-    found = gradcam(Bright(), _tensor, pixels, plan)
+    found = gradcam(Bright(), _tensor, Image.fromarray(pixels), plan)
     rows, columns = found.values.shape
     assert (rows, columns) == (10, 20)
     inside = found.values[5:10, 6:10].mean()
@@ -46,6 +47,6 @@ def test_the_whole_covers_the_middle_square_to_its_edges() -> None:
     """Also where its side is no whole number of cells."""
     pixels = np.full((157, 189, 3), 255, np.uint8)
     pixels[:, :60] = 0
-    found = gradcam(Bright(), _tensor, pixels, ViewPlan(64, 320, 0, True)).values
+    found = gradcam(Bright(), _tensor, Image.fromarray(pixels), ViewPlan(64, 320, 0, True)).values
     assert found.shape == (10, 12)
     assert (found[:, 6:11] > 0.5).all()

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from tellsign.picture import PictureError, decode
+from tellsign.picture import PictureError, _sample, decode
 from tellsign.settings import MAX_PIXELS
 from tests.conftest import saved, scene
 
@@ -155,6 +155,13 @@ def test_refusals(data: bytes, code: str) -> None:
         decode(data)
     assert caught.value.code == code
     assert caught.value.message.endswith(".")
+
+
+@pytest.mark.parametrize("size", [(32, 33), (255, 257), (511, 512), (1000, 769), (40, 2600)])
+def test_every_so_manieth_pixel_tells_whether_there_is_anything(size: tuple[int, int]) -> None:
+    (width, height), image = size, scene(*size)
+    step = np.s_[:: max(1, height // 256), :: max(1, width // 256)]
+    assert (np.asarray(_sample(image)) == np.asarray(image)[step]).all()
 
 
 def test_size_is_checked_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
-from tellsign.views import ViewPlan, boxes, canonical, views
+from tellsign.picture import decode
+from tellsign.views import ViewPlan, boxes, canonical, cut, views
+from tests.conftest import saved, scene
 
 
 @settings(max_examples=60, deadline=None)
@@ -50,6 +52,39 @@ def test_native_crops_are_the_picture_itself() -> None:
         views(pixels, plan), boxes(700, 500, plan), strict=True
     ):
         assert (view == pixels[top:bottom, left:right]).all()
+
+
+def stored(kind: str) -> bytes:
+    """A large picture in a format (`JPEG`), or a mode as PNG or TIFF keep it (`LA`)."""
+    image = scene(1500, 1100)
+    exif, srgb = Image.Exif(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    if kind.startswith("turned"):
+        exif[0x0112] = int(kind[-1])
+        return saved(image, "JPEG", exif=exif.tobytes())
+    if kind == "I;16":
+        levels = np.linspace(0, 65535, 1500 * 1100).reshape(1100, 1500).astype(np.uint16)
+        return saved(Image.fromarray(levels), "PNG")
+    if kind == "P, transparent":
+        return saved(image.quantize(64), "PNG", transparency=3)
+    if kind in ("RGBA", "LA"):
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    if kind == "sRGB":
+        return saved(image, "PNG", icc_profile=srgb.tobytes())
+    if kind in ("1", "L", "LA", "P", "RGBA", "CMYK"):
+        return saved(image.convert(kind), "TIFF" if kind == "CMYK" else "PNG")
+    return saved(image, kind)
+
+
+FORMATS = ["JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"]
+MODES = ["1", "L", "LA", "P", "P, transparent", "RGBA", "CMYK", "I;16", "sRGB"]
+
+
+@pytest.mark.parametrize("kind", [*FORMATS, *MODES, *(f"turned {n}" for n in range(2, 9))])
+def test_no_copy_is_needed_for_the_very_same_views(kind: str) -> None:
+    """As a decoder leaves a picture, its views are those of its pixels, bit for bit."""
+    picture = decode(stored(kind))
+    for plan in (ViewPlan(long_side=512, crops=3), ViewPlan(long_side=2000, crops=2)):
+        assert (cut(picture.image, plan) == views(picture.pixels, plan)).all()
 
 
 @pytest.mark.parametrize("size", [(32, 20_000), (20_000, 32), (33, 40), (4000, 3000)])

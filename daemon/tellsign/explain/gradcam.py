@@ -24,16 +24,15 @@ BATCH = 16
 def gradcam(
     network: nn.Module,
     to_tensor: Callable[[Pixels], torch.Tensor],
-    pixels: Pixels,
+    image: Image.Image,
     plan: ViewPlan,
 ) -> Heatmap:
     """Grad-CAM of every crop that covers the picture, each weighted by the crop's own probability.
 
     Of a model that reads no crops it is that of the picture's middle square, scaled, which it reads
-    in their place. `pixels` is uint8 [H, W, 3]; `to_tensor` normalises views as the network wants
-    them.
+    in their place. `to_tensor` normalises views as the network wants them.
     """
-    image = canonical(Image.fromarray(pixels), plan)
+    image = canonical(image, plan)
     everything = ViewPlan(plan.size, plan.long_side, crops=10_000, whole=False)
     places = boxes(*image.size, everything) if plan.crops else [middle(*image.size)]
     rows, columns = -(-image.height // STRIDE), -(-image.width // STRIDE)

@@ -8,24 +8,25 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
+from PIL import Image
+
 from tellsign.provenance import capture, content_credentials, exif, iptc, parameters, watermark, xmp
 from tellsign.provenance.containers import Block, BlockKind, walk
 from tellsign.provenance.evidence import Evidence, Kind, marks_ai
 from tellsign.provenance.exif import Exif
-from tellsign.provenance.watermark import Pixels
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-def read(data: bytes, format: str, pixels: Pixels | None = None) -> list[Evidence]:
+def read(data: bytes, format: str, image: Image.Image | None = None) -> list[Evidence]:
     """All that a file says of itself.
 
     Args:
         data: the file, hostile.
         format: Pillow's name of its format, as a decoded picture has it.
-        pixels: uint8 [H, W, 3] RGB, to look for a watermark.
+        image: the decoded picture, RGB, to look for a watermark.
 
     Raises nothing: what can't be read says nothing.
     """
@@ -40,7 +41,7 @@ def read(data: bytes, format: str, pixels: Pixels | None = None) -> list[Evidenc
         lambda: iptc.read(properties, of_kind[BlockKind.IIM], software, camera),
         lambda: parameters.read(of_kind[BlockKind.TEXT], tags, properties),
         lambda: capture.read(tags),
-        lambda: watermark.read(pixels) if pixels is not None else [],
+        lambda: watermark.read(image) if image else [],
     ]
     return [entry for reader in readers for entry in _safely(reader)]
 

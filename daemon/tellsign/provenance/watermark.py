@@ -20,7 +20,6 @@ from PIL import Image
 
 from tellsign.provenance.evidence import Evidence, Kind
 
-Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Bits = npt.NDArray[np.bool_]
 
@@ -60,13 +59,13 @@ Stability-AI/generative-models `scripts/demo/streamlit_helpers.py` and diffusers
 black-forest-labs/flux `util.py`."""
 
 
-def read(pixels: Pixels) -> list[Evidence]:
-    """The entry of a message that is in the picture's pixels, uint8 [H, W, 3] RGB."""
-    height, width = pixels.shape[:2]
+def read(image: Image.Image) -> list[Evidence]:
+    """The entry of a message that is in the picture's pixels, RGB."""
+    width, height = image.size
     if height * width < MIN_PIXELS or height < 8 or not 8 <= width <= MAX_PIXELS // 8:
         return []
     agreement, message = max(
-        ((_agreement(votes, m.bits), m) for votes in _votes(pixels) for m in MESSAGES),
+        ((_agreement(votes, m.bits), m) for votes in _votes(image) for m in MESSAGES),
         key=lambda scored: scored[0],
     )
     if agreement < MIN_AGREEMENT:
@@ -85,24 +84,24 @@ def read(pixels: Pixels) -> list[Evidence]:
     return [Evidence(Kind.WATERMARK, False, None, None, summary, details)]
 
 
-def _votes(pixels: Pixels) -> list[Bits]:
+def _votes(image: Image.Image) -> list[Bits]:
     """The bit of each block, bool [blocks], in the three ways in which programs encode: bytes, and
     floats of either order of the colours (early diffusers handed over RGB for BGR)."""
-    red, green, blue = np.moveaxis(_quartered(pixels), 2, 0)
+    red, green, blue = np.moveaxis(_quartered(image), 2, 0)
     u = _blocks(0.886 * blue - 0.587 * green - 0.299 * red)
     swapped = _blocks(0.886 * red - 0.587 * green - 0.299 * blue)
     # OpenCV adds 128 to U of bytes and 0.5 to U of floats; the wavelet doubles both.
     return [_bit(u + np.float32(256)), _bit(np.abs(u + 1)), _bit(np.abs(swapped + 1))]
 
 
-def _quartered(pixels: Pixels) -> Floats:
+def _quartered(image: Image.Image) -> Floats:
     """U's factor times the Haar wavelet's first band of each colour, float32 [h/2, w/2, 3].
 
     The band is twice the mean of 2x2 pixels, which Pillow rounds; a step is far larger than that.
     """
-    width = pixels.shape[1] // 8 * 8
-    height = min(pixels.shape[0], MAX_PIXELS // width) // 8 * 8
-    means = np.asarray(Image.fromarray(pixels[:height, :width]).reduce(2))
+    width = image.width // 8 * 8
+    height = min(image.height, MAX_PIXELS // width) // 8 * 8
+    means = np.asarray(image.reduce(2, (0, 0, width, height)))
     return means.astype(np.float32) * np.float32(2 * 0.492)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tellsign import provenance
 from tellsign.provenance import trust
@@ -59,8 +60,10 @@ def trusted(authority: Authority, tmp_path: Path) -> None:
 def read(caplog: pytest.LogCaptureFixture) -> Read:
     """The entries of a file by their kind; no parser may have failed in a way nobody foresaw."""
 
-    def read(data: bytes, format: str = "JPEG", pixels: Any = None) -> dict[str, dict[str, Any]]:
-        entries = [entry.as_dict() for entry in provenance.read(data, format, pixels)]
+    def read(
+        data: bytes, format: str = "JPEG", image: Image.Image | None = None
+    ) -> dict[str, dict[str, Any]]:
+        entries = [entry.as_dict() for entry in provenance.read(data, format, image)]
         assert not caplog.records
         by_kind = {entry["kind"]: entry for entry in entries}
         assert len(by_kind) == len(entries)

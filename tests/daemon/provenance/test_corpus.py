@@ -35,7 +35,7 @@ def rows(table: Path) -> list[Row]:
 def entries(row: Row) -> dict[str, dict[str, Any]]:
     data = (TABLE.parent / row["file"]).read_bytes()
     picture = decode(data)
-    found = provenance.read(data, picture.format, picture.pixels)
+    found = provenance.read(data, picture.format, picture.image)
     by_kind = {entry.kind.value: entry.as_dict() for entry in found}
     assert len(by_kind) == len(found)
     return by_kind
@@ -145,6 +145,6 @@ def test_no_real_picture_is_marked() -> None:
     for row in real:
         data = (CORE.parent / row["path"]).read_bytes()
         picture = decode(data)
-        for entry in provenance.read(data, picture.format, picture.pixels):
+        for entry in provenance.read(data, picture.format, picture.image):
             assert not entry.declares_ai, row["path"]
             assert entry.kind is not provenance.Kind.WATERMARK, row["path"]

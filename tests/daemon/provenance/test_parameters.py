@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-import numpy as np
 import pytest
+from PIL import Image
 
 from . import making
 from .conftest import Read
@@ -222,4 +222,4 @@ def test_as_many_entries_as_generators(read: Read) -> None:
 
 
 def test_pixels_without_a_watermark(read: Read) -> None:
-    assert read(making.plain(), pixels=np.zeros((64, 64, 3), np.uint8)) == {}
+    assert read(making.plain(), image=Image.new("RGB", (64, 64))) == {}

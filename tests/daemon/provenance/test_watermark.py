@@ -7,11 +7,17 @@ import pytest
 from PIL import Image
 
 from tellsign.provenance import watermark
-from tellsign.provenance.watermark import BLOCK, MESSAGES, Bits, Message, Pixels, read
+from tellsign.provenance.evidence import Evidence
+from tellsign.provenance.watermark import BLOCK, MESSAGES, Bits, Message
+from tellsign.views import Pixels
 
 from . import making
 
 WEIGHTS = np.array([-0.299, -0.587, 0.886]) * 0.492
+
+
+def read(pixels: Pixels) -> list[Evidence]:
+    return watermark.read(Image.fromarray(pixels))
 
 
 def textured(side: int = 512, seed: int = 0) -> Pixels:

@@ -143,7 +143,7 @@ async def test_hang_is_cut_off(pools: Callable[..., Pool]) -> None:
 @linux
 async def test_memory_is_bounded(pools: Callable[..., Pool]) -> None:
     """A picture that takes too much is refused, by a worker that goes on."""
-    pool = pools(1, memory=200 * 2**20)
+    pool = pools(1, memory=120 * 2**20)
     number = await pid(pool)
     big = conftest.saved(conftest.scene(4900, 5000), "PNG", compress_level=1)
     with pytest.raises(PictureError, match="memory") as caught:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 
 import numpy as np
+from PIL import Image
 
 from tellsign.picture import CODES, FORMATS, Picture, PictureError
 from tellsign.prepared import STEPS, Prepared
@@ -71,8 +72,8 @@ def write_answer(stream: IO[bytes], request: Request, prepared: Prepared) -> Non
         "views": len(prepared.views),
         "seconds": [prepared.seconds[step] for step in STEPS[:3]],
     }
-    arrays = [prepared.views, *([picture.pixels] if request.pixels else [])]
-    _write(stream, told, *(array.data for array in arrays))
+    pixels = picture.image.tobytes() if request.pixels else b""
+    _write(stream, told, prepared.views.data, pixels)
 
 
 def write_refusal(stream: IO[bytes], error: PictureError) -> None:
@@ -80,7 +81,7 @@ def write_refusal(stream: IO[bytes], error: PictureError) -> None:
 
 
 def read_answer(stream: IO[bytes], request: Request, sha256: str) -> Prepared:
-    """A worker's answer to a request for the file of that digest, hostile. Arrays are read-only.
+    """A worker's answer to a request for the file of that digest, hostile. The views are read-only.
 
     Raises:
         PictureError: the file gives no picture.
@@ -103,8 +104,9 @@ def read_answer(stream: IO[bytes], request: Request, sha256: str) -> Prepared:
     plan = request.plan
     count = _whole(told["views"], 1, plan.crops + plan.whole)
     views = _array(stream, count, plan.size, plan.size, 3)
-    pixels = _array(stream, *((height, width) if request.pixels else (0, 0)), 3)
-    return Prepared(Picture(pixels, format, width, height, sha256), evidence, views, seconds)
+    size = (width, height) if request.pixels else (0, 0)
+    image = Image.frombytes("RGB", size, _read(stream, size[0] * size[1] * 3))
+    return Prepared(Picture(image, format, width, height, sha256), evidence, views, seconds)
 
 
 def _write(stream: IO[bytes], told: dict[str, Any], *parts: bytes | memoryview) -> None:
