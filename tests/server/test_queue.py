@@ -62,7 +62,9 @@ def gated(detector: Detector) -> Gated:
 
 
 @pytest.fixture
-async def queue(gated: Gated) -> AsyncIterator[Queue]:
+async def queue(gated: Gated, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Queue]:
+    """Of a fast machine, until gates make it slow."""
+    monkeypatch.setattr("tellsign.server.pace.FIRST", 0.02)
     queue = Queue(max_jobs=20, pool=gated)
     queue.start()
     yield queue
@@ -155,19 +157,43 @@ async def test_full_queue_keeps_room_for_the_person(queue: Queue, gated: Gated) 
     await ask(queue, gated, picture(999, 64, 48))
 
 
-async def test_no_more_than_can_be_answered_in_time(queue: Queue, gated: Gated) -> None:
-    """At a picture a second, ten seconds are ten pictures; who overtakes them waits less."""
+async def test_no_more_than_can_be_answered_in_time(
+    queue: Queue, gated: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a picture a second, half of the deadline is ten pictures; a person's request overtakes
+    them. Answers tell that it is faster."""
+    monkeypatch.setattr("tellsign.server.pace.FIRST", 1.0)
     gated.decoding.clear()
-    queue._pace = 1.0
+    data = picture(10, 64, 48)
+    with pytest.raises(ApiError, match="too much to do"):
+        await queue.ask(data, digest(data), gated, Priority.VISIBLE, left=1.5)  # type: ignore[arg-type]
     tasks = [ask(queue, gated, picture(seed, 64, 48)) for seed in range(10)]
     await until(lambda: len(queue) == 10)
     for priority in (Priority.VISIBLE, Priority.BACKGROUND):
         with pytest.raises(ApiError, match="too much to do"):
-            await ask(queue, gated, picture(10, 64, 48), priority)
-    tasks.append(ask(queue, gated, picture(10, 64, 48), Priority.USER))
+            await ask(queue, gated, data, priority)
+    tasks.append(ask(queue, gated, data, Priority.USER))
     gated.open()
     assert len(await asyncio.gather(*tasks)) == 11
-    assert queue._pace < 1.0
+    await asyncio.gather(*(ask(queue, gated, picture(seed, 64, 48)) for seed in range(12)))
+
+
+async def test_what_waits_for_long_is_not_overtaken_for_ever(
+    queue: Queue, gated: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tellsign.server.queue.LONG", 0.1)
+    gated.decoding.clear()
+    files = [picture(seed, 64, 48) for seed in range(4)]
+    tasks = [ask(queue, gated, files[0])]
+    await until(lambda: gated.at_decoding)
+    tasks.append(ask(queue, gated, files[1], Priority.BACKGROUND))
+    await until(lambda: queue.load()[Priority.USER].pictures == 2)
+    tasks += [ask(queue, gated, files[2], Priority.VISIBLE)]
+    tasks += [ask(queue, gated, files[3], Priority.USER)]
+    await until(lambda: len(queue) == 4)
+    gated.open()
+    await asyncio.gather(*tasks)
+    assert gated.viewed[:2] == [digest(files[0]), digest(files[1])]
 
 
 async def test_nobody_waits_any_more(queue: Queue, gated: Gated) -> None:

@@ -49,6 +49,7 @@ class Job:
     method: str | None
     priority: Priority
     answer: asyncio.Future[Answer]
+    timer: asyncio.TimerHandle = field(init=False)
     stage: Stage = Stage.WAITING
     waiters: int = 0
     start: float = field(default_factory=time.perf_counter)

@@ -1,9 +1,10 @@
 """The one way of a picture through the daemon: waiting -> decoding -> ready -> scoring.
 
 Bounded and by priority: what a person asks for goes before what they see, and that before what is
-further down the page; first in, first out inside a priority. Decoding runs in a few processes, the
-network in one thread, which takes all that is ready as one batch. A picture that is asked for while
-it is on its way joins the one that is. Nothing here blocks the event loop.
+further down the page; first in, first out inside a priority, and what has waited for long before
+all others. What could hardly be answered in time is refused when it comes. Decoding runs in a few
+processes, the network in one thread, which takes all that is ready as one batch. A picture that is
+asked for while it is on its way joins the one that is. Nothing here blocks the event loop.
 """
 
 import asyncio
@@ -16,25 +17,28 @@ from typing import TYPE_CHECKING, TypeVar
 from tellsign.server.decoding.pool import Pool
 from tellsign.server.errors import busy
 from tellsign.server.job import Answer, Job, Key, Priority, Stage
+from tellsign.server.pace import Pace
+from tellsign.settings import DEADLINE
 
 if TYPE_CHECKING:
     from tellsign.detector import Detector
 
 MAX_JOBS = 256
 """Pictures on their way. Their bytes are bounded where they arrive: see Room."""
-MAX_WAIT = 10.0
-"""Seconds that a picture may have to wait by the pace of the last ones. Half of the deadline: the
-pace of a machine on which other programs run changes."""
-PACE_OVER = 16
-"""Pictures over which the pace is a running mean: two batches."""
+LONG = DEADLINE / 2
+"""Seconds after which a picture goes before all others: it would be overtaken until its deadline
+otherwise."""
 MAX_BATCH = 8
 """Pictures in one call of the network: few, so that a person's request waits little."""
 MAX_READY = 2 * MAX_BATCH
 """Decoded pictures ahead of the network; more would only make the order of decoding final."""
 
-
 SHARE = {Priority.USER: 1.0, Priority.VISIBLE: 0.9, Priority.BACKGROUND: 0.7}
 """How much of the queue each priority may fill: there is always room for a person's request."""
+PATIENCE = {Priority.USER: 0.75, Priority.VISIBLE: 0.5, Priority.BACKGROUND: 0.35}
+"""How much of the time until its deadline a picture may take by the pace of the last ones, with all
+that is on its way: what it overtakes was let in as well. The rest is for a machine that gets slower
+meanwhile, as other programs run."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,7 @@ class Queue:
         self._pool = pool or Pool()
         self._jobs: dict[Key, Job] = {}
         self._number = 0
-        self._pace = 0.02
-        self._settled = 0.0
+        self._pace = Pace()
         self._waiting: Line = asyncio.PriorityQueue()
         self._ready: Line = asyncio.PriorityQueue()
         self._room = asyncio.Semaphore(MAX_READY)
@@ -97,15 +100,17 @@ class Queue:
         detector: "Detector",
         priority: Priority,
         method: str | None = None,
+        left: float = DEADLINE,
     ) -> Answer:
-        """The answer for a picture's bytes, with a heatmap by `method` if one is given.
+        """The answer for a picture's bytes, with a heatmap by `method` if one is given, in the
+        seconds that are `left` for it.
 
         Raises:
             PictureError: the bytes give no picture.
             ApiError: `busy`.
         """
         key = (sha256, id(detector), method)
-        job = self._jobs.get(key) or self._accept(key, data, detector, priority)
+        job = self._jobs.get(key) or self._accept(key, data, detector, priority, left)
         if priority < job.priority:
             self._hurry(job, priority)
         job.waiters += 1
@@ -117,21 +122,27 @@ class Queue:
                 self._leave(job)
                 job.answer.cancel()
 
-    def _accept(self, key: Key, data: bytes, detector: "Detector", priority: Priority) -> Job:
-        share = SHARE[priority]
-        full = len(self._jobs) >= share * self._max_jobs
-        late = self._ahead(priority) * self._pace > share * MAX_WAIT
-        if full or late:
+    def _accept(
+        self, key: Key, data: bytes, detector: "Detector", priority: Priority, left: float
+    ) -> Job:
+        full = len(self._jobs) >= SHARE[priority] * self._max_jobs
+        if full or self._seconds(detector) > PATIENCE[priority] * left:
             raise busy()
         self._number += 1
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        job = Job(key, self._number, data, detector, key[2], priority, answer)
+        loop = asyncio.get_running_loop()
+        job = Job(key, self._number, data, detector, key[2], priority, loop.create_future())
+        job.timer = loop.call_later(LONG, self._hurry, job, Priority.USER)
         self._jobs[key] = job
         self._waiting.put_nowait((priority, job.number, job))
         return job
 
-    def _ahead(self, priority: Priority) -> int:
-        return sum(job.priority <= priority for job in self._jobs.values())
+    def _seconds(self, detector: "Detector") -> float:
+        """What all that is on its way will take, and one more picture for this detector."""
+        if self._pace.model != detector.info.digest:
+            self._pace = Pace(detector.info.digest)
+        first = next(iter(self._jobs.values()), None)
+        start = first.start if first else time.perf_counter()
+        return self._pace.seconds(len(self._jobs) + 1, start)
 
     def _hurry(self, job: Job, priority: Priority) -> None:
         """Enter the job once more, further ahead; its later entry will be passed over."""
@@ -143,24 +154,19 @@ class Queue:
     def _leave(self, job: Job) -> None:
         if self._jobs.get(job.key) is job:
             del self._jobs[job.key]
+            job.timer.cancel()
             job.data = b""  # an entry of a job that all have left may stand in line for a while
 
     def _settle(self, job: Job, outcome: Answer | Exception) -> None:
-        self._measure(job)
         self._leave(job)
+        if isinstance(outcome, Answer) and self._pace.model == job.detector.info.digest:
+            self._pace.answered(job.start)  # a refusal takes less
         if job.answer.done():
             return
         if isinstance(outcome, Exception):
             job.answer.set_exception(outcome)
         else:
             job.answer.set_result(outcome)
-
-    def _measure(self, job: Job) -> None:
-        """The pace: seconds from one answer to the next while there is something to do."""
-        now = time.perf_counter()
-        taken = now - max(self._settled, job.start)
-        self._pace += (taken - self._pace) / PACE_OVER
-        self._settled = now
 
     async def _decode_forever(self) -> None:
         while True:

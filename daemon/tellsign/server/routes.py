@@ -1,7 +1,7 @@
 """The calls of the daemon, one function each; `openapi.json` describes them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib import resources
@@ -34,7 +34,7 @@ async def health(request: web.Request) -> web.Response:
 async def check(request: web.Request) -> web.Response:
     priority = Priority[_choice(request, "priority", _PRIORITIES, "visible").upper()]
     private = _choice(request, "private", ("0", "1"), "0") == "1"
-    async with _work(request, priority) as (daemon, place):
+    async with _work(request, priority) as (daemon, place, left):
         if daemon.paused and priority is not Priority.USER:
             raise paused()
         data, sha256 = await read_picture(request, place)
@@ -43,7 +43,8 @@ async def check(request: web.Request) -> web.Response:
         report = None if private else daemon.known(sha256, detector)
         if report is None:
             detector = await daemon.model.detector()  # that of before may have been let go
-            report = (await daemon.queue.ask(data, sha256, detector, priority)).report
+            answer = await daemon.queue.ask(data, sha256, detector, priority, left=left())
+            report = answer.report
             daemon.metrics.checked(report)
             if not private:
                 daemon.cache.put(sha256, detector, report)
@@ -53,12 +54,12 @@ async def check(request: web.Request) -> web.Response:
 
 async def explain(request: web.Request) -> web.Response:
     method = request.query.get("method", "gradcam")
-    async with _work(request, Priority.USER) as (daemon, place):
+    async with _work(request, Priority.USER) as (daemon, place, left):
         data, sha256 = await read_picture(request, place)
         detector = await daemon.model.detector()
         _check_method(method)
         note(request, priority="user", queue=len(daemon.queue))
-        answer = await daemon.queue.ask(data, sha256, detector, Priority.USER, method)
+        answer = await daemon.queue.ask(data, sha256, detector, Priority.USER, method, left())
     heatmap = answer.heatmap
     assert heatmap is not None
     rows, columns = heatmap.values.shape
@@ -75,8 +76,11 @@ async def explain(request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def _work(request: web.Request, priority: Priority) -> AsyncIterator[tuple[Daemon, Place]]:
-    """Around what a stop has to wait for, for how long it may go on, and the place of its body.
+async def _work(
+    request: web.Request, priority: Priority
+) -> AsyncIterator[tuple[Daemon, Place, Callable[[], float]]]:
+    """Around what a stop has to wait for; the place of its body, and what tells the seconds that
+    are left to it.
 
     Raises:
         ApiError: `stopping`, `deadline`.
@@ -84,8 +88,10 @@ async def _work(request: web.Request, priority: Priority) -> AsyncIterator[tuple
     daemon = request.app[DAEMON]
     with daemon.work(), daemon.room.place(priority) as place:
         try:
-            async with asyncio.timeout(DEADLINE):
-                yield daemon, place
+            async with asyncio.timeout(DEADLINE) as limit:
+                end, now = limit.when(), asyncio.get_running_loop().time
+                assert end is not None
+                yield daemon, place, lambda: end - now()
         except TimeoutError:
             raise deadline() from None
 
