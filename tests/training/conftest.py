@@ -1,9 +1,12 @@
-"""A small set of made pictures."""
+"""A small set of made pictures, and a network to look at them."""
 
 import csv
 from pathlib import Path
 
 import pytest
+import timm
+import torch
+from safetensors.torch import save_file
 
 from tellsign_training.crops import CropPlan, pack
 from tellsign_training.data import read_manifest
@@ -33,3 +36,12 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (root / "data.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["path", "split", "label", "source_id", "certainty"], *rows])
     return root / "data.csv"
+
+
+@pytest.fixture(scope="session")
+def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of an untrained EfficientNet-Lite 0, under timm's names."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("lite0") / "lite0.safetensors"
+    save_file(timm.create_model("tf_efficientnet_lite0").state_dict(), path)
+    return path

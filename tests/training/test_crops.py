@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tellsign.views import canonical, whole
+from tellsign.views import ViewPlan, canonical, cut, whole
 from tellsign_training import commands_fit
 from tellsign_training.augment import Augmentation
 from tellsign_training.crops import CropPlan, crops_of, pack, read_rows
@@ -22,14 +22,23 @@ def test_a_recipe_that_asks_for_nothing_gets_a_delivery_and_a_crop() -> None:
     size, expected = plan.view.size, []
     for turn in range(4):
         delivered = random_delivery(image, True, rng)
-        if turn == 3:
-            expected.append(np.asarray(whole(delivered, size)))
-            break
         scaled = canonical(delivered, plan.view)
+        if turn == 3:
+            expected.append(np.asarray(whole(scaled, size)))
+            break
         left, top = (int(rng.integers(0, side - size + 1)) for side in scaled.size)
         expected.append(np.asarray(scaled.crop((left, top, left + size, top + size))))
     crops = crops_of(image, True, plan, np.random.default_rng(3))
     assert (crops == np.stack(expected)).all()
+
+
+def test_a_model_that_reads_the_whole_alone_learns_from_wholes_as_it_gets_them() -> None:
+    plan, image = CropPlan(2, ViewPlan(crops=0)), scene(1200, 900)
+    rng, expected = np.random.default_rng(3), []
+    for _ in range(2):
+        [view] = cut(random_delivery(image, True, rng), plan.view)
+        expected.append(view)
+    assert (crops_of(image, True, plan, np.random.default_rng(3)) == np.stack(expected)).all()
 
 
 @pytest.mark.parametrize("size", [(700, 500), (90, 64), (64, 700)])

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,15 +16,6 @@ from tellsign_training.stores import open_store
 from tests.training.conftest import pack_splits
 
 RECIPE = "lite0-statistics"
-
-
-@pytest.fixture(scope="module")
-def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of an untrained EfficientNet-Lite 0, under timm's names."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("lite0") / "lite0.safetensors"
-    save_file(timm.create_model("tf_efficientnet_lite0").state_dict(), path)
-    return path
 
 
 def run(*words: object) -> tuple[int, str]:

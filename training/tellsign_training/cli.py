@@ -4,6 +4,7 @@ import typer
 
 from tellsign_training import (
     commands_choose,
+    commands_crossed,
     commands_data,
     commands_fakes,
     commands_fit,
@@ -32,6 +33,7 @@ app.command("choose")(commands_choose.choose_command)
 app.command("calibrate")(commands_measure.calibrate_command)
 app.command("precision")(commands_choose.precision_command)
 app.command("evaluate")(commands_measure.evaluate_command)
+app.command("crossed")(commands_crossed.crossed_command)
 app.command("robustness")(commands_robustness.robustness_command)
 app.command("pixels")(commands_fakes.pixels_command)
 

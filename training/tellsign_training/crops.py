@@ -35,7 +35,10 @@ Crops = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class CropPlan:
-    """How a picture becomes `passes` training crops; every fourth shows the whole picture."""
+    """How a picture becomes `passes` training crops; every fourth shows the whole picture.
+
+    Of a view without crops all of them do.
+    """
 
     passes: int = 4
     view: ViewPlan = field(default_factory=ViewPlan)
@@ -135,10 +138,10 @@ def _crop(
     """
     image = augmented(with_history(image, lossless, rng), plan.augment, rng)
     delivered = random_delivery(image, False, rng)
-    if turn % 4 == 3:
-        view = whole(delivered, plan.view.size)
+    scaled = canonical(delivered, plan.view)
+    if turn % 4 == 3 or not plan.view.crops:
+        view = whole(scaled, plan.view.size)
     else:
-        scaled = canonical(delivered, plan.view)
         left = int(rng.integers(0, scaled.width - plan.view.size + 1))
         top = int(rng.integers(0, scaled.height - plan.view.size + 1))
         view = scaled.crop((left, top, left + plan.view.size, top + plan.view.size))

@@ -10,8 +10,10 @@ taken here, of every crop.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.progress import track
 from torch import nn
@@ -50,6 +52,18 @@ AT_ONCE = 16
 """Pictures whose crops are in one call of a frozen network."""
 
 
+@dataclass(frozen=True)
+class Features:
+    """What a head reads of crops, float32 [n, d], and which row of the store each is of, int [n].
+
+    `spread` [d] is what the features were divided by to have about unit variance.
+    """
+
+    values: Array
+    rows: npt.NDArray[np.int64]
+    spread: Array
+
+
 def probe(recipe: Recipe, store: Path, weights: Path, epochs: int | None = None) -> nn.Module:
     """The recipe's network with a backbone's weights and a fitted head.
 
@@ -58,33 +72,57 @@ def probe(recipe: Recipe, store: Path, weights: Path, epochs: int | None = None)
         RecipeError: the network is one whose head can't be fitted, or the weights are others.
     """
     network, opened = build(recipe, weights), open_store(store)
-    hidden = int(recipe.network.get("options", {}).get("hidden", 0))
-    changed = {"epochs": epochs} if epochs else {}
-    if isinstance(network, ClipTower) and hidden:
-        _fit_clip(network, hidden, opened, store, replace(CLIP, **changed))
-    elif isinstance(network, StatisticsDetector) and hidden:
-        _fit_statistics(network, hidden, recipe, opened, replace(STATISTICS, **changed))
+    hidden, plan = head_plan(network, recipe)
+    features = features_of(network, recipe, opened, store)
+    if epochs:
+        plan = replace(plan, epochs=epochs)
+    members = fitted(features.values, opened.ai[features.rows], hidden, plan)
+    if isinstance(network, ClipTower):
+        projection = np.load(store / "teacher" / "projection.npz")
+        network.head.load_state_dict(_clip_head(projection, features.spread, members))
     else:
-        raise RecipeError(
-            f"{recipe.id}: only clip_vit_b16 and statistics, with options.hidden, can be probed."
-        )
+        [(first, last)] = members
+        head: Any = network.head
+        head[1].load_state_dict(first.state_dict())
+        head[4].load_state_dict(last.state_dict())
     return network.eval()
 
 
-def _fit_clip(network: ClipTower, hidden: int, store: Store, path: Path, plan: HeadPlan) -> None:
+def head_plan(network: nn.Module, recipe: Recipe) -> tuple[int, HeadPlan]:
+    """Units of a head's hidden layer, and how it is fitted.
+
+    Raises:
+        RecipeError: the network is one whose head can't be fitted.
+    """
+    hidden = int(recipe.network.get("options", {}).get("hidden", 0))
+    if hidden and isinstance(network, ClipTower):
+        return hidden, CLIP
+    if hidden and isinstance(network, StatisticsDetector):
+        return hidden, STATISTICS
+    raise RecipeError(
+        f"{recipe.id}: only clip_vit_b16 and statistics, with options.hidden, can be probed."
+    )
+
+
+def features_of(network: nn.Module, recipe: Recipe, store: Store, path: Path) -> Features:
+    """What the head of a network reads of a store's crops.
+
+    The norm of a statistics network takes its mean and variance from them.
+
+    Raises:
+        DataError: the store has none.
+    """
+    if isinstance(network, StatisticsDetector):
+        return _statistics(network, recipe, store)
     if store.vector is None or not store.taught.any():
         raise DataError(f"{path} has no features: run `tellsign-train teach` on it first.")
     rows, turns = np.nonzero(store.taught)
-    features = np.asarray(store.vector, np.float32)[rows, turns]
-    spread = features.std(0)
-    members = _members(features / spread, store.ai[rows], hidden, plan)
-    projection = np.load(path / "teacher" / "projection.npz")
-    network.head.load_state_dict(_clip_head(projection, spread, members))
+    values = np.asarray(store.vector, np.float32)[rows, turns]
+    spread = values.std(0)
+    return Features(values / spread, rows, spread)
 
 
-def _fit_statistics(
-    network: StatisticsDetector, hidden: int, recipe: Recipe, store: Store, plan: HeadPlan
-) -> None:
+def _statistics(network: StatisticsDetector, recipe: Recipe, store: Store) -> Features:
     take = compiled(Statistics(network), torch.zeros(2, 3, *store.crops.shape[2:4]), WORKERS)
     rows = np.flatnonzero(store.packed)
     parts = []
@@ -92,20 +130,17 @@ def _fit_statistics(
         crops = store.crops[rows[start : start + AT_ONCE]]
         x = normalised(torch.from_numpy(crops).flatten(0, 1), recipe.mean, recipe.std)
         parts.append(take(x.contiguous().numpy())[0])
-    features = np.concatenate(parts)
+    found = np.concatenate(parts)
     network.norm[0].load_state_dict(
         {
-            "running_mean": torch.from_numpy(features.mean(0)),
-            "running_var": torch.from_numpy(features.var(0)),
+            "running_mean": torch.from_numpy(found.mean(0)),
+            "running_var": torch.from_numpy(found.var(0)),
             "num_batches_tracked": torch.tensor(0),
         }
     )
     with torch.no_grad():
-        x = network.norm.eval()(torch.from_numpy(features)).numpy()
-    ai = np.repeat(store.ai[rows], store.crops.shape[1])
-    [(first, last)] = _members(x, ai, hidden, plan)
-    network.head[1].load_state_dict(first.state_dict())
-    network.head[4].load_state_dict(last.state_dict())
+        values = network.norm.eval()(torch.from_numpy(found)).numpy()
+    return Features(values, np.repeat(rows, store.crops.shape[1]), found.std(0))
 
 
 class Statistics(nn.Module):
@@ -122,7 +157,7 @@ class Statistics(nn.Module):
 Member = tuple[nn.Linear, nn.Linear]
 
 
-def _members(features: Array, ai: Labels, hidden: int, plan: HeadPlan) -> list[Member]:
+def fitted(features: Array, ai: Labels, hidden: int, plan: HeadPlan) -> list[Member]:
     """Networks with `hidden` units together, out of features [n, d] of unit variance."""
     if ai.all() or not ai.any():
         raise DataError("The features are of one class alone.")
@@ -150,6 +185,15 @@ def _member(x: torch.Tensor, y: torch.Tensor, hidden: int, plan: HeadPlan, seed:
         optimizer.step()
         schedule.step()
     return first, last
+
+
+@torch.no_grad()
+def said(members: list[Member], features: Array) -> Array:
+    """The mean logits [n] of fitted networks."""
+    x = torch.from_numpy(features)
+    each = torch.stack([last(F.gelu(first(x))).squeeze(1) for first, last in members])
+    logits: Array = each.mean(0).numpy()
+    return logits
 
 
 @torch.no_grad()

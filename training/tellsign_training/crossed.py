@@ -1,0 +1,120 @@
+"""What a head makes of sources that it has not seen, each source of a store in its turn.
+
+Splits are few and lack whole kinds of pictures; a store's own sources are many. Heads are fitted on
+all but a fifth of them and score that fifth (cross-validation by groups), until every picture has a
+score by a head that knows nothing of its source. This tells whom a detector accuses wrongly: by the
+kind of picture, as the manifest's `content_type` says it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tellsign_training.crops import read_rows
+from tellsign_training.data import DataError, Sample
+from tellsign_training.metrics import (
+    Array,
+    Figure,
+    Labels,
+    auc,
+    by_group,
+    measured,
+    threshold_at_fpr,
+    tpr_at_fpr,
+    wilson_share,
+)
+from tellsign_training.networks import build
+from tellsign_training.probe import features_of, fitted, head_plan, said
+from tellsign_training.recipe import Recipe
+from tellsign_training.stores import open_store
+
+FPRS = (0.01, 0.05)
+LEAST = 20
+"""Pictures that a kind or a source must have to be told of."""
+
+
+def crossed(
+    recipe: Recipe, store: Path, samples: Sequence[Sample], weights: Path, folds: int
+) -> dict[str, Any]:
+    """The figures of a recipe's network over a store's pictures, whose kinds `samples` tell.
+
+    Raises:
+        DataError: the store has no features, pictures that are not among the samples, or a fold
+            has one class alone.
+        RecipeError: the network is one whose head can't be fitted, or the weights are others.
+    """
+    network, opened = build(recipe, weights), open_store(store)
+    hidden, plan = head_plan(network, recipe)
+    known = {str(sample.path): sample for sample in samples}
+    if missing := [row["path"] for row in read_rows(store) if row["path"] not in known]:
+        raise DataError(f"{store} holds {missing[0]}, which the data does not name.")
+    pictures = [known[row["path"]] for row in read_rows(store)]
+    features = features_of(network, recipe, opened, store)
+    part = parts([pictures[row].source for row in features.rows], folds)
+    logits = np.empty(len(features.rows))
+    for fold in range(folds):
+        out = part == fold
+        ai = opened.ai[features.rows[~out]]
+        logits[out] = said(fitted(features.values[~out], ai, hidden, plan), features.values[out])
+    rows, index = np.unique(features.rows, return_inverse=True)
+    mean = np.bincount(index, logits) / np.bincount(index)
+    return figures([pictures[row] for row in rows], mean)
+
+
+def parts(sources: Sequence[str], folds: int) -> npt.NDArray[np.int64]:
+    """Which of about equal parts each belongs to, [n]; those of a source are in the same.
+
+    Raises:
+        DataError: there are fewer sources than parts.
+    """
+    sizes = Counter(sources)
+    if len(sizes) < folds:
+        raise DataError(f"{len(sizes)} sources do not make {folds} parts.")
+    load, place = [0] * folds, {}
+    for source, size in sorted(sizes.items(), key=lambda one: (-one[1], one[0])):
+        place[source] = load.index(min(load))
+        load[place[source]] += size
+    return np.array([place[source] for source in sources])
+
+
+def figures(pictures: Sequence[Sample], score: Array) -> dict[str, Any]:
+    """AUC and TPR over all pictures; by kind and source of the real ones the share that is accused.
+
+    They are accused at the thresholds that 1 % and 5 % of all real pictures here reach.
+    """
+    ai: Labels = np.array([picture.ai for picture in pictures])
+    named: dict[str, Figure] = {
+        "auc": partial(auc, ai, score),
+        **{f"tpr_at_{fpr:.0%}": partial(tpr_at_fpr, ai, score, fpr=fpr) for fpr in FPRS},
+    }
+    accused = {f"{fpr:.0%}": score[~ai] >= threshold_at_fpr(score[~ai], fpr) for fpr in FPRS}
+    real = [picture for picture in pictures if not picture.ai]
+    groups = {
+        "content": [picture.content or "not known" for picture in real],
+        "source": [picture.source or "not known" for picture in real],
+    }
+    return {
+        "pictures": {"ai": int(ai.sum()), "real": int((~ai).sum())},
+        **measured(named, ai),
+        **{key: _accused(names, accused) for key, names in groups.items()},
+    }
+
+
+def _accused(names: Sequence[str], accused: dict[str, Labels]) -> dict[str, dict[str, Any]]:
+    """By group of at least `LEAST`: how many, and the share that is accused; the worst first."""
+    counts = {fpr: by_group(names, hit) for fpr, hit in accused.items()}
+    first = next(iter(counts.values()))
+    large = [name for name, (_, n) in first.items() if n >= LEAST]
+    large.sort(key=lambda name: -first[name][0] / first[name][1])
+    return {
+        name: {
+            "n": first[name][1],
+            **{fpr: wilson_share(*found[name]) for fpr, found in counts.items()},
+        }
+        for name in large
+    }
