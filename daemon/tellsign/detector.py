@@ -4,21 +4,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from tellsign import engines, settings
+from tellsign import engines, explain, settings
 from tellsign.engines import Engine, EngineStatus
+from tellsign.explain import Heatmap
 from tellsign.models.folder import ModelFolder, ModelInfo
 from tellsign.picture import Picture
 from tellsign.prepared import prepare, timings
 from tellsign.provenance import Evidence
 from tellsign.verdict import SUSPECTED, Verdict, judge
 from tellsign.views import Pixels
-
-if TYPE_CHECKING:  # what explains takes seconds to import
-    from tellsign.explain import Heatmap
 
 
 class Detector:
@@ -84,16 +82,25 @@ class Detector:
     def verdict(self, logit: float) -> Verdict:
         return judge(logit, self.calibration)
 
-    def explain(self, picture: Picture, method: str = "gradcam") -> "Heatmap":
+    def ready_to_explain(self, method: str = "gradcam") -> None:
+        """Load what explaining takes: up to ten seconds, and half a gigabyte where OpenVINO scores,
+        which goes on meanwhile.
+
+        Raises:
+            KeyError: no such method.
+        """
+        explain.method(method)
+        assert self._loaded().eager
+
+    def explain(self, picture: Picture, method: str = "gradcam") -> Heatmap:
         """Where the evidence lies.
 
         Raises:
             KeyError: no such method.
         """
-        from tellsign import explain
+        explainer = explain.method(method)
         from tellsign.engines.torch import out_of_memory
 
-        explainer = explain.METHODS[method]
         with self._lock:
             engine = self._loaded().eager
             try:
@@ -149,7 +156,7 @@ class Detector:
             "timings": timings,
         }
 
-    def reason(self, verdict: Verdict, heatmap: "Heatmap") -> str:
+    def reason(self, verdict: Verdict, heatmap: Heatmap) -> str:
         """One sentence for a person who looks at the heatmap."""
         if verdict.verdict != SUSPECTED:
             return verdict.reason

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from tellsign.models import (
     ModelError,
     ModelFolder,
     UnknownModel,
+    architectures,
     available,
     folder,
     registry,
@@ -45,6 +47,19 @@ def test_a_bundled_model_checks_and_explains(name: str) -> None:
     data = saved(scene(500, 400), "PNG")
     assert 0 < detector.check(data)["probability"] < 1
     assert 0 < detector.explain(decode(data)).values.max() <= 1
+
+
+@pytest.mark.parametrize("name", [*architectures.OWN, "resnet18", "vit_base_patch16_224"])
+@torch.no_grad()
+def test_a_network_that_was_not_filled_is_all_of_its_file(name: str) -> None:
+    made = architectures.create({"architecture": name}).eval()
+    loaded = architectures.unfilled({"architecture": name}).eval()
+    loaded.load_state_dict(made.state_dict())
+    side = 256 if name in ("lenet5", "cnn8") else 224
+    x = torch.rand(2, 3, side, side)
+    assert torch.equal(loaded(x), made(x))
+    for one, other in zip(loaded.buffers(), made.buffers(), strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -1,10 +1,22 @@
-"""Where in the picture the evidence lies: one file a method, every method returns a Heatmap."""
+"""Where in the picture the evidence lies: one file a method, every method returns a Heatmap.
+
+Methods bring torch, which takes seconds to import, and are imported when one is asked for.
+"""
 
 from collections.abc import Callable
+from importlib import import_module
 
-from tellsign.explain.gradcam import gradcam
 from tellsign.explain.heatmap import Heatmap
 
-METHODS: dict[str, Callable[..., Heatmap]] = {"gradcam": gradcam}
+METHODS = ("gradcam",)
+"""Names of files, and of the function in each."""
 
-__all__ = ["METHODS", "Heatmap"]
+__all__ = ["METHODS", "Heatmap", "method"]
+
+
+def method(name: str) -> Callable[..., Heatmap]:
+    """Raises: KeyError, if there is none of that name."""
+    if name not in METHODS:
+        raise KeyError(name)
+    found: Callable[..., Heatmap] = getattr(import_module(f"{__name__}.{name}"), name)
+    return found

@@ -131,7 +131,7 @@ class ModelFolder:
         from tellsign.models import architectures
 
         try:
-            network = architectures.create(self.config).eval()
+            network = architectures.unfilled(self.config).eval()
             if isinstance(network, architectures.LevitDetector):
                 network.fuse()  # as the weights of a model folder are
             network.load_state_dict(self.weights, strict=True)

@@ -54,6 +54,11 @@ def deadline() -> ApiError:
     return ApiError(504, "deadline", "The picture could not be checked in time; try again.")
 
 
+def loading() -> ApiError:
+    message = "What makes heatmaps is still being loaded; try again in a few seconds."
+    return ApiError(503, "loading", message, headers={"Retry-After": "5"})
+
+
 def of_picture(error: PictureError) -> ApiError:
     return ApiError(415 if error.code in UNSUPPORTED else 422, error.code, error.message)
 

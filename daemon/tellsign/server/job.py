@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from tellsign.explain import Heatmap
 from tellsign.prepared import Prepared, timings
 
 if TYPE_CHECKING:
     from tellsign.detector import Detector
-    from tellsign.explain import Heatmap
 
 
 class Priority(IntEnum):
@@ -32,7 +32,7 @@ class Answer:
 
     report: dict[str, Any]
     reason: str
-    heatmap: "Heatmap | None"
+    heatmap: Heatmap | None
 
 
 Key = tuple[str, int, str | None]
@@ -57,7 +57,7 @@ class Job:
     network: float = 0.0
     """Seconds."""
 
-    def answered(self, logit: float, heatmap: "Heatmap | None" = None) -> Answer:
+    def answered(self, logit: float, heatmap: Heatmap | None = None) -> Answer:
         """The answer, after the network."""
         prepared, detector = self.prepared, self.detector
         assert prepared is not None

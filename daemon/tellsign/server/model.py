@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
-from tellsign.server.errors import ApiError
+from tellsign.server.errors import ApiError, loading
 from tellsign.server.logs import event, problem
 from tellsign.settings import DEFAULT_MODEL, UNLOAD_MINUTES
 
@@ -96,6 +97,7 @@ class Model:
         self._timer: asyncio.TimerHandle | None = None
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._explaining: WeakKeyDictionary[Detector, asyncio.Task[None]] = WeakKeyDictionary()
 
     def use(self, *model_ids: str) -> asyncio.Task[None]:
         """Put a model in the current one's place; checks that run keep theirs.
@@ -114,7 +116,7 @@ class Model:
         self._stop_timer()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._explaining.values(), return_exceptions=True)
 
     async def _use(self, *model_ids: str, chosen: bool = False) -> None:
         refusal = None
@@ -174,6 +176,24 @@ class Model:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         return self.current
 
+    async def ready_to_explain(self, detector: "Detector", seconds: float) -> None:
+        """Wait for so long until a detector can explain; it is made to, once, in a thread of its
+        own, and that goes on though nobody waits for it.
+
+        Raises:
+            ApiError: `loading`, `model_failed`.
+        """
+        task = self._explaining.get(detector)
+        if task is None or (task.done() and task.exception()):
+            task = asyncio.create_task(asyncio.to_thread(detector.ready_to_explain))
+            task.add_done_callback(self._done)
+            self._explaining[detector] = task
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            raise loading()
+        if error := task.exception():
+            raise _refusal(error)
+
     def _stay_until_idle(self) -> None:
         self._used = time.monotonic()
         self._stop_timer()
@@ -223,7 +243,7 @@ class Model:
             task.exception()  # told already, by the state; asyncio need not complain
 
 
-def _refusal(error: Exception) -> ApiError:
+def _refusal(error: BaseException) -> ApiError:
     """A model can break in ways nobody foresaw; the person is told all the same."""
     if isinstance(error, ApiError):
         return error

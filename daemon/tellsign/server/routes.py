@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from tellsign import __version__
+from tellsign.explain import METHODS
 from tellsign.server.bodies import read_flag, read_json, read_picture
 from tellsign.server.daemon import DAEMON, Daemon
 from tellsign.server.errors import ApiError, deadline, paused
@@ -20,6 +21,10 @@ from tellsign.server.pairing import CODE_SECONDS
 from tellsign.server.passes import PASS_CODE_SECONDS, PASS_HOURS
 from tellsign.server.room import Place
 from tellsign.settings import API, DEADLINE
+
+TO_TELL = 1.0
+"""Seconds before the deadline at which a person is told to try again: it would be said there that
+their picture could not be checked."""
 
 _PRIORITIES = [priority.name.lower() for priority in Priority]
 
@@ -58,6 +63,7 @@ async def explain(request: web.Request) -> web.Response:
         data, sha256 = await read_picture(request, place)
         detector = await daemon.model.detector()
         _check_method(method)
+        await daemon.model.ready_to_explain(detector, left() - TO_TELL)
         note(request, priority="user", queue=len(daemon.queue))
         answer = await daemon.queue.ask(data, sha256, detector, Priority.USER, method, left())
     heatmap = answer.heatmap
@@ -110,8 +116,6 @@ def _choice(request: web.Request, name: str, choices: Sequence[str], otherwise: 
 
 
 def _check_method(method: str) -> None:
-    from tellsign.explain import METHODS  # brings torch, which is there once there is a detector
-
     if method not in METHODS:
         names = ", ".join(METHODS)
         raise ApiError(400, "no_such_method", f"The methods of explanation are: {names}.")

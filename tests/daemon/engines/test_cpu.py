@@ -28,7 +28,7 @@ def test_a_graph_at_hand_needs_no_torch(graphs: Graphs, model: ModelFolder) -> N
     program = """
 import sys
 from pathlib import Path
-import tellsign.server.app
+import tellsign.explain, tellsign.server.app
 from tellsign.detector import Detector
 detector = Detector.load(Path(sys.argv[1]), "openvino")
 detector.check(Path(sys.argv[2]).read_bytes())

@@ -9,6 +9,7 @@ from typing import Any
 
 import timm
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from tellsign.models.architectures.classics import CNN8, LeNet5
 from tellsign.models.architectures.clip import ClipTower
@@ -36,7 +37,7 @@ OWN: dict[str, Callable[..., nn.Module]] = {
 
 __all__ = [
     "CNN8", "OWN", "TIMM", "ClipTower", "LeNet5", "LevitDetector", "PixelDetector", "ResNetSVM",
-    "StatisticsDetector", "create",
+    "StatisticsDetector", "create", "unfilled",
 ]  # fmt: skip
 
 
@@ -56,3 +57,27 @@ def create(config: Mapping[str, Any]) -> nn.Module:
     except TypeError as error:
         raise ValueError(f"{name}: {error}") from None
     raise ValueError(f"unknown architecture {name!r}")
+
+
+def unfilled(config: Mapping[str, Any]) -> nn.Module:
+    """The same with whatever was in memory as its parameters, for a file's to take their place:
+    to draw CLIP's takes two seconds.
+
+    Raises:
+        ValueError: as `create`.
+    """
+    with _Unfilled():
+        return create(config)
+
+
+class _Unfilled(TorchFunctionMode):
+    """What would fill a parameter, in place, does nothing. Of this thread only."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        filled = args[0] if args else kwargs.get("tensor")
+        if isinstance(filled, nn.Parameter) and func.__name__.strip("_") + "_" == func.__name__:
+            return filled
+        return func(*args, **kwargs)
