@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
 from torch import nn
 
-from tellsign.explain.gradcam import gradcam
+from tellsign.explain.gradcam import _grid, _maps, cam_layer, gradcam
+from tellsign.models import ModelFolder, folder
 from tellsign.views import Pixels, ViewPlan
+from tests.model_folders import SHIPPED
 
 
 class Bright(nn.Module):
@@ -50,3 +54,17 @@ def test_the_whole_covers_the_middle_square_to_its_edges() -> None:
     found = gradcam(Bright(), _tensor, Image.fromarray(pixels), ViewPlan(64, 320, 0, True)).values
     assert found.shape == (10, 12)
     assert (found[:, 6:11] > 0.5).all()
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_maps_are_those_of_the_library(name: str) -> None:
+    """Which takes seconds to import, and gradients of all weights."""
+    model = ModelFolder(folder(name))
+    network, x = model.network(), torch.randn(2, 3, model.plan.size, model.plan.size)
+    maps, probabilities = _maps(network, x)
+    with GradCAM(network, [cam_layer(network)], reshape_transform=_grid) as cam:
+        expected = cam(x, [RawScoresOutputTarget()] * 2)
+    np.testing.assert_allclose(maps, expected, atol=1e-5)
+    assert maps.max() > 0.9
+    with torch.no_grad():
+        assert probabilities == pytest.approx(network(x).flatten().sigmoid().numpy(), abs=1e-6)

@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
 from torch import nn
+from torch.nn import functional as F
 
 from tellsign.explain.heatmap import Heatmap
 from tellsign.views import Box, Pixels, ViewPlan, boxes, canonical, middle, whole
@@ -38,19 +37,17 @@ def gradcam(
     rows, columns = -(-image.height // STRIDE), -(-image.width // STRIDE)
     total = np.zeros((rows, columns), np.float64)
     count = np.zeros_like(total)
-    with GradCAM(network, [cam_layer(network)], reshape_transform=_grid) as cam:
-        for start in range(0, len(places), BATCH):
-            batch = places[start : start + BATCH]
-            crops = np.stack([np.asarray(_view(image, box, plan)) for box in batch])
-            maps = cam(to_tensor(crops), [_Logit()] * len(batch))
-            weights = torch.sigmoid(cam.outputs.detach().float().flatten()).cpu().numpy()
-            for (left, top, right, _), values, weight in zip(batch, maps, weights, strict=True):
-                cells = _shrink(values, -(-(right - left) // STRIDE))
-                row, column = round(top / STRIDE), round(left / STRIDE)
-                part = np.s_[row : row + len(cells), column : column + len(cells)]
-                cut = total[part].shape
-                total[part] += cells[: cut[0], : cut[1]] * weight
-                count[part] += 1
+    for start in range(0, len(places), BATCH):
+        batch = places[start : start + BATCH]
+        crops = np.stack([np.asarray(_view(image, box, plan)) for box in batch])
+        maps, weights = _maps(network, to_tensor(crops))
+        for (left, top, right, _), values, weight in zip(batch, maps, weights, strict=True):
+            cells = _shrink(values, -(-(right - left) // STRIDE))
+            row, column = round(top / STRIDE), round(left / STRIDE)
+            part = np.s_[row : row + len(cells), column : column + len(cells)]
+            cut = total[part].shape
+            total[part] += cells[: cut[0], : cut[1]] * weight
+            count[part] += 1
     values = (total / count.clip(1)).clip(0, 1).astype(np.float32)
     shrunk = plan.size / (places[0][2] - places[0][0])  # of a scaled view, cells are larger
     return Heatmap(values, "gradcam", (round(rows * shrunk), round(columns * shrunk)))
@@ -60,8 +57,30 @@ def _view(image: Image.Image, box: Box, plan: ViewPlan) -> Image.Image:
     return image.crop(box) if plan.crops else whole(image, plan.size)
 
 
-class _Logit(RawScoresOutputTarget):  # type: ignore[misc]
-    """The logit itself: networks here give one number a picture."""
+def _maps(network: nn.Module, x: torch.Tensor) -> tuple[Map, Map]:
+    """Views, float [n, 3, S, S] -> their maps, [n, S, S] in [0, 1], and probabilities, [n].
+
+    Gradients go back no further than to the layer that is read.
+    """
+    kept: list[torch.Tensor] = []
+    with (
+        torch.enable_grad(),
+        cam_layer(network).register_forward_hook(lambda _module, _x, output: kept.append(output)),
+    ):
+        logits = network(x).flatten()
+    activations = kept[0]
+    [gradients] = torch.autograd.grad(logits.sum(), activations)
+    weights = _grid(gradients).mean((2, 3), keepdim=True)
+    maps = (weights * _grid(activations.detach())).sum(1, keepdim=True).relu()
+    maps = F.interpolate(_stretched(maps), x.shape[2:], mode="bilinear")
+    probabilities = torch.sigmoid(logits.detach().float())
+    return _stretched(maps)[:, 0].float().cpu().numpy(), probabilities.cpu().numpy()
+
+
+def _stretched(maps: torch.Tensor) -> torch.Tensor:
+    """Each from 0 to 1."""
+    maps = maps - maps.amin((2, 3), keepdim=True)
+    return maps / (maps.amax((2, 3), keepdim=True) + 1e-7)
 
 
 def cam_layer(network: nn.Module) -> nn.Module:
