@@ -13,8 +13,6 @@ import { text } from "../shared/i18n.js";
  */
 
 const AT_ONCE = 3;
-const BUSY_TRIES = 4;
-const LONGEST_BUSY_PAUSE = 5;
 
 export class Checker {
 	#queue = new CheckQueue(AT_ONCE);
@@ -63,7 +61,8 @@ export class Checker {
 		}
 
 		return this.#guarded(async () => {
-			const explanation = await daemon.explain(this.connection.pairing, await readPicture(url, source));
+			const bytes = await readPicture(url, source);
+			const explanation = await daemon.patiently(() => daemon.explain(this.connection.pairing, bytes));
 			return { status: /** @type {const} */ ("done"), explanation };
 		});
 	}
@@ -83,35 +82,16 @@ export class Checker {
 	 */
 	#check(url, key, priority, source) {
 		return this.#guarded(async () => {
-			const verdict = await this.#post(await readPicture(url, source), priority, source.isPrivate);
+			const bytes = await readPicture(url, source);
+			const verdict = await daemon.patiently(() =>
+				daemon.check(this.connection.pairing, bytes, priority, source.isPrivate),
+			);
 			if (!source.isPrivate) {
 				await this.#cache.set(key, verdict);
 			}
 
 			return this.#done(verdict);
 		});
-	}
-
-	/**
-	 * @param {Blob} bytes
-	 * @param {Priority} priority
-	 * @param {boolean} isPrivate
-	 * @returns {Promise<Verdict>}
-	 */
-	async #post(bytes, priority, isPrivate) {
-		for (let tries = 1; ; tries++) {
-			try {
-				return await daemon.check(this.connection.pairing, bytes, priority, isPrivate);
-			} catch (error) {
-				const busy = error instanceof daemon.DaemonError && error.code === "busy";
-				if (!busy || tries === BUSY_TRIES) {
-					throw error;
-				}
-
-				const pause = Math.min(error.retryAfter || 1, LONGEST_BUSY_PAUSE);
-				await new Promise((resolve) => setTimeout(resolve, pause * 1000));
-			}
-		}
 	}
 
 	/**

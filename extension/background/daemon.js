@@ -9,6 +9,10 @@ const HEALTH_TIMEOUT = 5000;
 const CALL_TIMEOUT = 25_000;
 /** Number of the HTTP interface that this file speaks. The daemon refuses what it does not speak. */
 const API = 1;
+/** Errors that are over in a moment: too much to do; what makes heatmaps is being loaded. */
+const PASSING = ["busy", "loading"];
+const TRIES = 4;
+const LONGEST_PAUSE = 5;
 
 /** @type {Record<string, "off" | "unpaired" | "outdated" | "paused">} errors that tell of the daemon, not of one question */
 export const STATUS_OF = {
@@ -29,6 +33,27 @@ export class DaemonError extends Error {
 		super(message);
 		this.code = code;
 		this.retryAfter = retryAfter;
+	}
+}
+
+/**
+ * Ask again, a few times, when the daemon says so.
+ * @template T
+ * @param {() => Promise<T>} ask
+ * @returns {Promise<T>}
+ */
+export async function patiently(ask) {
+	for (let tries = 1; ; tries++) {
+		try {
+			return await ask();
+		} catch (error) {
+			if (!(error instanceof DaemonError && PASSING.includes(error.code)) || tries === TRIES) {
+				throw error;
+			}
+
+			const pause = Math.min(error.retryAfter || 1, LONGEST_PAUSE);
+			await new Promise((resolve) => setTimeout(resolve, pause * 1000));
+		}
 	}
 }
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DaemonError, patiently } from "../../extension/background/daemon.js";
 import { CheckQueue } from "../../extension/background/queue.js";
 import { mayFetch, sameSite } from "../../extension/background/spaces.js";
 import { loopbackAddress } from "../../extension/shared/settings.js";
@@ -53,6 +54,26 @@ test("an address of the daemon is on this machine, or it is none", () => {
 	for (const address of ["https://127.0.0.1:1", "http://127.0.0.1.evil.example", "http://u@127.0.0.1", "http://10.0.0.1", "x", ""]) {
 		assert.equal(loopbackAddress(address), null, address);
 	}
+});
+
+test("what passes is asked again, not for ever; what does not is told at once", async () => {
+	/** @param {string} code @param {number} times  that it is refused */
+	const ask = async (code, times) => {
+		let asked = 0;
+		const answer = patiently(async () => {
+			asked++;
+			if (asked <= times) {
+				throw new DaemonError(code, "", 0.001);
+			}
+
+			return "seen";
+		}).catch((error) => error.code);
+		return [await answer, asked];
+	};
+	assert.deepEqual(await ask("busy", 3), ["seen", 4]);
+	assert.deepEqual(await ask("loading", 1), ["seen", 2]);
+	assert.deepEqual(await ask("loading", 9), ["loading", 4]);
+	assert.deepEqual(await ask("deadline", 1), ["deadline", 1]);
 });
 
 test("the queue: a few at a time, the person first, then the visible, each key once", async () => {

@@ -45,6 +45,13 @@ class CropPlan:
     seed: int = 0
     augment: Augmentation = field(default_factory=Augmentation)
 
+    def shows_whole(self, turn: int) -> bool:
+        return turn % 4 == 3 or not self.view.crops
+
+
+VERSION = 2
+"""Of how crops are made: a store of another one is not gone on with."""
+
 
 def pack(samples: Sequence[Sample], store: Path, plan: CropPlan, workers: int) -> None:
     """Write the store for these samples, going on with what an earlier call left.
@@ -79,7 +86,7 @@ def claim(store: Path, samples: Sequence[Sample], plan: CropPlan, **made: Any) -
     store.mkdir(parents=True, exist_ok=True)
     paths = "\n".join(str(sample.path) for sample in samples)
     digest = hashlib.sha256(paths.encode()).hexdigest()
-    mine = json.loads(json.dumps({"pictures": digest, **asdict(plan), **made}))
+    mine = json.loads(json.dumps({"version": VERSION, "pictures": digest, **asdict(plan), **made}))
     file = store / "plan.json"
     if not file.exists() and not (store / "crops.npy").exists():
         file.write_text(json.dumps(mine, indent=2) + "\n", "utf-8")
@@ -139,7 +146,7 @@ def _crop(
     image = augmented(with_history(image, lossless, rng), plan.augment, rng)
     delivered = random_delivery(image, False, rng)
     scaled = canonical(delivered, plan.view)
-    if turn % 4 == 3 or not plan.view.crops:
+    if plan.shows_whole(turn):
         view = whole(scaled, plan.view.size)
     else:
         left = int(rng.integers(0, scaled.width - plan.view.size + 1))

@@ -1,9 +1,9 @@
 """What a head makes of sources that it has not seen, each source of a store in its turn.
 
-Splits are few and lack whole kinds of pictures; a store's own sources are many. Heads are fitted on
-all but a fifth of them and score that fifth (cross-validation by groups), until every picture has a
-score by a head that knows nothing of its source. This tells whom a detector accuses wrongly: by the
-kind of picture, as the manifest's `content_type` says it.
+Splits are few and lack whole kinds of pictures; a store's own sources are many. They are divided in
+parts, heads are fitted on all but one and score that one (cross-validation by groups), until every
+picture has a score by a head that was not fitted to its source. This tells whom a detector accuses
+wrongly: by the kind of picture, as the manifest's `content_type` says it.
 """
 
 from collections import Counter
@@ -50,10 +50,10 @@ def crossed(
     """
     network, opened = build(recipe, weights), open_store(store)
     hidden, plan = head_plan(network, recipe)
-    known = {str(sample.path): sample for sample in samples}
-    if missing := [row["path"] for row in read_rows(store) if row["path"] not in known]:
+    known, paths = {str(s.path): s for s in samples}, [row["path"] for row in read_rows(store)]
+    if missing := [path for path in paths if path not in known]:
         raise DataError(f"{store} holds {missing[0]}, which the data does not name.")
-    pictures = [known[row["path"]] for row in read_rows(store)]
+    pictures = [known[path] for path in paths]
     features = features_of(network, recipe, opened, store)
     part = parts([pictures[row].source for row in features.rows], folds)
     logits = np.empty(len(features.rows))

@@ -103,7 +103,7 @@ def _curated(sample: Sample, out: Path, plan: CuratePlan) -> Done:
         return Done(_key(sample), problem=error.message)
     except OSError as error:
         return Done(_key(sample), problem=f"The file can't be opened: {error.strerror}.")
-    parts, steps = cleaned(Image.fromarray(picture.pixels), plan)
+    parts, steps = cleaned(picture.image, plan)
     name = f"{sample.split}/{'ai' if sample.ai else 'real'}/{sample.path.stem}-{digest(data)[:8]}"
     if not steps:
         files = {name + sample.path.suffix: data}

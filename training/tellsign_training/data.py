@@ -179,4 +179,4 @@ def source_weights(sources: Sequence[str]) -> npt.NDArray[np.float64]:
 def load(sample: Sample) -> tuple[Image.Image, str]:
     """The decoded picture (RGB) of a sample and its format's name; raises PictureError."""
     picture = decode(sample.path.read_bytes())
-    return Image.fromarray(picture.pixels), picture.format
+    return picture.image, picture.format

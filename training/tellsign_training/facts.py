@@ -93,7 +93,7 @@ def _see(numbered: tuple[int, Sample]) -> Seen:
         return Seen(known, error.message)
     if problem := _damage(data):
         return Seen(known, problem)
-    image = Image.fromarray(picture.pixels)
+    image = picture.image
     return Seen(
         fingerprint(data, image),
         stored=facts_of(data, picture),

@@ -47,7 +47,7 @@ def facts_of(data: bytes, picture: Picture) -> FileFacts:
         picture.height,
         len(data),
         picture.format,
-        flatness(Image.fromarray(picture.pixels)),
+        flatness(picture.image),
         *tables[:2],
     )
 

@@ -174,7 +174,7 @@ def _read_fingerprint(path: Path) -> Known:
     except OSError:
         return Fingerprint(str(path)).known()  # of a file that is gone: no other has the same
     try:
-        return fingerprint(data, Image.fromarray(decode(data).pixels)).known()
+        return fingerprint(data, decode(data).image).known()
     except PictureError:
         return Fingerprint(digest(data)).known()
 

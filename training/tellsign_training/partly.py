@@ -252,10 +252,10 @@ def _cut(
     image = augmented(Image.fromarray(pixels), plan.augment, rng)
     image = random_delivery(image, True, rng)
     layer = resize(Image.fromarray(mask.astype(np.uint8) * 255), *image.size)
-    if turn % 4 == 3:
+    image, layer = canonical(image, plan.view), canonical(layer, plan.view)
+    if plan.shows_whole(turn):
         image, layer = whole(image, size), whole(layer, size)
     else:
-        image, layer = canonical(image, plan.view), canonical(layer, plan.view)
         left, top = _corner(np.asarray(layer) > 127, size, rng)
         box = (left, top, left + size, top + size)
         image, layer = image.crop(box), layer.crop(box)

@@ -56,7 +56,7 @@ AT_ONCE = 16
 class Features:
     """What a head reads of crops, float32 [n, d], and which row of the store each is of, int [n].
 
-    `spread` [d] is what the features were divided by to have about unit variance.
+    They have about unit variance; `spread` [d] is the standard deviation that they had.
     """
 
     values: Array

@@ -105,7 +105,7 @@ def as_network(image: Image.Image, lossless: bool, rng: np.random.Generator) -> 
 
 def delivered(picture: Picture, deliver: Deliver, seed: int) -> FileFacts | None:
     """The facts of what arrives; None if nothing is in it."""
-    image = limited(Image.fromarray(picture.pixels), 1600)
+    image = limited(picture.image, 1600)
     data = deliver(image, picture.format in LOSSLESS, np.random.default_rng((0, seed)))
     try:
         return facts_of(data, decode(data))

@@ -3,6 +3,9 @@
 const KEY = "tellsign-pass";
 /** The daemon keeps to 20 seconds. */
 const TIMEOUT = 25_000;
+/** How often a first heatmap is asked for while what makes it is loaded, and the milliseconds in between. */
+const TRIES = 4;
+const PAUSE = 2000;
 
 export class DaemonError extends Error {
 	/**
@@ -55,7 +58,17 @@ export async function check(bytes) {
  * @returns {Promise<Explanation>}
  */
 export async function explain(bytes) {
-	return (await call("/v1/explain", bytes)).json();
+	for (let tries = 1; ; tries++) {
+		try {
+			return await (await call("/v1/explain", bytes)).json();
+		} catch (error) {
+			if (!(error instanceof DaemonError && error.code === "loading") || tries === TRIES) {
+				throw error;
+			}
+
+			await new Promise((resolve) => setTimeout(resolve, PAUSE));
+		}
+	}
 }
 
 /** What people call a model. @param {string} id */
