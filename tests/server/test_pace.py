@@ -2,7 +2,7 @@
 
 import pytest
 
-from tellsign.server.pace import FIRST, OVER, Pace
+from tellsign.server.pace import FIRST, LONGEST, OVER, Pace
 
 
 def test_pace(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -11,12 +11,11 @@ def test_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     pace = Pace()
     assert pace.seconds(3, now) == 3 * FIRST
     start = now
-    for _ in range(2 * OVER):  # batches of two
-        now += 0.5
-        pace.answered(start)
-        pace.answered(start)
+    for pictures in (1, 8, 2, 5, 8):  # in batches
+        now += 0.25 * pictures
+        pace.answered(start, pictures)
     usual = pace.seconds(1, now)
-    assert usual == pytest.approx(0.25, rel=0.1)
+    assert usual == pytest.approx(0.25)
     now += 1000  # with nothing to do
     assert pace.seconds(4, now) == 4 * usual
     start = now
@@ -25,3 +24,7 @@ def test_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     assert overdue == pytest.approx(usual + (5 - usual) / OVER)
     pace.answered(start)
     assert pace.seconds(1, now) == pytest.approx(overdue)
+    start = now
+    now += 3600  # asleep
+    pace.answered(start)
+    assert pace.seconds(1, now) < overdue + LONGEST / OVER

@@ -2,11 +2,16 @@
 
 import time
 
+from tellsign.settings import DEADLINE
+
 FIRST = 0.4
 """Seconds a picture, until a model's first answers tell: CLIP on two busy cores. Many that come at
 once are let in on nothing else, and can't be sent away any more."""
 OVER = 16
 """Pictures over which the pace is a running mean: two batches."""
+LONGEST = DEADLINE / 2
+"""Seconds that one step may count for: a machine that slept, or loaded the model, has no such
+pace."""
 
 
 class Pace:
@@ -19,15 +24,18 @@ class Pace:
         self._count = 0
         self._last = 0.0
 
-    def answered(self, start: float) -> None:
-        """A picture is answered now that was let in at `start`, in time.perf_counter's seconds."""
-        now = time.perf_counter()
-        self._count = min(self._count + 1, OVER)
-        self._mean += (now - max(self._last, start) - self._mean) / self._count
-        self._last = now
+    def answered(self, start: float, pictures: int = 1) -> None:
+        """So many, OVER at most, are answered now, at once; the first of them was let in at
+        `start`, in time.perf_counter's seconds."""
+        self._count = min(self._count + pictures, OVER)
+        self._mean += (self._since(start) / pictures - self._mean) * pictures / self._count
+        self._last = time.perf_counter()
 
     def seconds(self, pictures: int, start: float) -> float:
         """For so many, the first of which was let in at `start`. An answer that is overdue slows
         the pace before it comes."""
-        waited = time.perf_counter() - max(self._last, start)
-        return pictures * (self._mean + max(0.0, waited - self._mean) / OVER)
+        overdue = max(0.0, self._since(start) - self._mean)
+        return pictures * (self._mean + overdue / OVER)
+
+    def _since(self, start: float) -> float:
+        return min(time.perf_counter() - max(self._last, start), LONGEST)

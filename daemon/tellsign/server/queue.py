@@ -34,11 +34,12 @@ MAX_READY = 2 * MAX_BATCH
 """Decoded pictures ahead of the network; more would only make the order of decoding final."""
 
 SHARE = {Priority.USER: 1.0, Priority.VISIBLE: 0.9, Priority.BACKGROUND: 0.7}
-"""How much of the queue each priority may fill: there is always room for a person's request."""
+"""How much of the queue each priority may fill: the last places are for a person's requests."""
 PATIENCE = {Priority.USER: 0.75, Priority.VISIBLE: 0.5, Priority.BACKGROUND: 0.35}
 """How much of the time until its deadline a picture may take by the pace of the last ones, with all
-that is on its way: what it overtakes was let in as well. The rest is for a machine that gets slower
-meanwhile, as other programs run."""
+that goes before it; and how much of a whole deadline all that is on its way may take then, as what
+it overtakes was let in as well. The rest is for a machine that gets slower meanwhile, as other
+programs run."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Queue:
         self, key: Key, data: bytes, detector: "Detector", priority: Priority, left: float
     ) -> Job:
         full = len(self._jobs) >= SHARE[priority] * self._max_jobs
-        if full or self._seconds(detector) > PATIENCE[priority] * left:
+        if full or not self._in_time(detector, priority, left):
             raise busy()
         self._number += 1
         loop = asyncio.get_running_loop()
@@ -136,13 +137,19 @@ class Queue:
         self._waiting.put_nowait((priority, job.number, job))
         return job
 
-    def _seconds(self, detector: "Detector") -> float:
-        """What all that is on its way will take, and one more picture for this detector."""
+    def _in_time(self, detector: "Detector", priority: Priority, left: float) -> bool:
+        """Whether one more picture will be answered in the seconds that are `left` for it, and what
+        it overtakes as well."""
         if self._pace.model != detector.info.digest:
             self._pace = Pace(detector.info.digest)
-        first = next(iter(self._jobs.values()), None)
-        start = first.start if first else time.perf_counter()
-        return self._pace.seconds(len(self._jobs) + 1, start)
+        jobs = self._jobs.values()
+        if not jobs:  # whatever the pace: only an answer can tell that it is better by now
+            return True
+        before = sum(job.priority <= priority or job.stage is not Stage.WAITING for job in jobs)
+        one = self._pace.seconds(1, next(iter(jobs)).start)
+        until_its_own, until_all = (before + 1) * one, (len(jobs) + 1) * one
+        patience = PATIENCE[priority]
+        return until_its_own <= patience * left and until_all <= patience * DEADLINE
 
     def _hurry(self, job: Job, priority: Priority) -> None:
         """Enter the job once more, further ahead; its later entry will be passed over."""
@@ -159,8 +166,6 @@ class Queue:
 
     def _settle(self, job: Job, outcome: Answer | Exception) -> None:
         self._leave(job)
-        if isinstance(outcome, Answer) and self._pace.model == job.detector.info.digest:
-            self._pace.answered(job.start)  # a refusal takes less
         if job.answer.done():
             return
         if isinstance(outcome, Exception):
@@ -230,6 +235,7 @@ class Queue:
                 self._settle(job, job.answered(logit))
             else:
                 explained.append((job, logit))
+        self._tell_pace([job for job in batch if job.method is None])
         for job, logit in explained:  # after the others: a heatmap takes longer than a batch
             if not job.answer.done():
                 await self._explain(job, logit)
@@ -246,6 +252,12 @@ class Queue:
             self._settle(job, error)
         else:
             self._settle(job, job.answered(logit, heatmap))
+            self._tell_pace([job])
+
+    def _tell_pace(self, jobs: list[Job]) -> None:
+        """These are answered; refusals take less, and tell nothing."""
+        if jobs and self._pace.model == jobs[0].detector.info.digest:
+            self._pace.answered(min(job.start for job in jobs), len(jobs))
 
 
 async def _run(pool: Executor, work: Callable[[], T]) -> T:
