@@ -142,14 +142,17 @@ async def test_hang_is_cut_off(pools: Callable[..., Pool]) -> None:
 
 @linux
 async def test_memory_is_bounded(pools: Callable[..., Pool]) -> None:
-    """A picture that takes too much is refused, by a worker that goes on."""
-    pool = pools(1, memory=120 * 2**20)
-    number = await pid(pool)
+    """A picture that takes too much, to decode or to send, is refused, by a worker that goes on."""
     big = conftest.saved(conftest.scene(4900, 5000), "PNG", compress_level=1)
-    with pytest.raises(PictureError, match="memory") as caught:
-        await prepare(pool, big)
-    assert caught.value.code == "too_many_pixels"
-    assert await pid(pool) == number
+    for memory, pixels in ((120, False), (260, True)):
+        pool = pools(1, memory=memory * 2**20)
+        number = await pid(pool)
+        if pixels:
+            await prepare(pool, big)
+        with pytest.raises(PictureError, match="memory") as caught:
+            await prepare(pool, big, pixels)
+        assert caught.value.code == "too_many_pixels"
+        assert await pid(pool) == number
     limits = Path(f"/proc/{number}/limits").read_text().splitlines()
     assert any(line.split()[:5] == ["Max", "core", "file", "size", "0"] for line in limits)
     roomy = pools(1)

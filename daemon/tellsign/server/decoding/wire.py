@@ -65,6 +65,7 @@ def read_request(stream: IO[bytes]) -> Request:
 
 
 def write_answer(stream: IO[bytes], request: Request, prepared: Prepared) -> None:
+    """Raises: MemoryError, before anything is written."""
     picture = prepared.picture
     told = {
         "picture": [picture.format, picture.width, picture.height, picture.sha256],

@@ -60,13 +60,12 @@ def answer(requests: IO[bytes], answers: IO[bytes]) -> None:
     _alarm(ALARM)
     try:
         prepared = prepare(request.data, request.plan, request.most)
+        wire.write_answer(answers, request, prepared)
     except PictureError as error:
         wire.write_refusal(answers, error)
     except MemoryError:
         message = "The picture does not fit in memory."
         wire.write_refusal(answers, PictureError("too_many_pixels", message))
-    else:
-        wire.write_answer(answers, request, prepared)
     _alarm(0)
 
 
