@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from tellsign.detector import Detector
 from tellsign.models import (
@@ -53,13 +54,30 @@ def test_a_bundled_model_checks_and_explains(name: str) -> None:
 @torch.no_grad()
 def test_a_network_that_was_not_filled_is_all_of_its_file(name: str) -> None:
     made = architectures.create({"architecture": name}).eval()
+    drawn = torch.get_rng_state()
     loaded = architectures.unfilled({"architecture": name}).eval()
+    assert torch.equal(torch.get_rng_state(), drawn)  # nothing was drawn
     loaded.load_state_dict(made.state_dict())
     side = 256 if name in ("lenet5", "cnn8") else 224
     x = torch.rand(2, 3, side, side)
     assert torch.equal(loaded(x), made(x))
     for one, other in zip(loaded.buffers(), made.buffers(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_only_the_numbers_of_parameters_are_not_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Frozen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(3)).requires_grad_(False)
+            nn.init.ones_(self.weight)
+            self.register_buffer("ones", nn.init.ones_(torch.zeros(3)))
+
+    monkeypatch.setitem(architectures.OWN, "frozen", Frozen)
+    network = architectures.unfilled({"architecture": "frozen"})
+    assert not network.get_parameter("weight").requires_grad
+    assert not network.get_parameter("weight").any()
+    assert network.get_buffer("ones").all()
 
 
 @pytest.mark.parametrize("name", FILES)

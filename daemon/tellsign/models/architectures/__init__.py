@@ -35,6 +35,9 @@ OWN: dict[str, Callable[..., nn.Module]] = {
 }
 """Ours; what config.json has under `options` are the keyword arguments."""
 
+_NO_FILLERS = frozenset({"requires_grad_", "detach_"})
+"""What changes a parameter in place, but not its numbers."""
+
 __all__ = [
     "CNN8", "OWN", "TIMM", "ClipTower", "LeNet5", "LevitDetector", "PixelDetector", "ResNetSVM",
     "StatisticsDetector", "create", "unfilled",
@@ -78,6 +81,8 @@ class _Unfilled(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         filled = args[0] if args else kwargs.get("tensor")
-        if isinstance(filled, nn.Parameter) and func.__name__.strip("_") + "_" == func.__name__:
+        name = func.__name__
+        fills = name.strip("_") + "_" == name and name not in _NO_FILLERS
+        if fills and isinstance(filled, nn.Parameter):
             return filled
         return func(*args, **kwargs)
