@@ -90,7 +90,7 @@ class Detector:
             KeyError: no such method.
         """
         explain.method(method)
-        assert self._loaded().eager
+        _ = self._loaded().eager  # loaded by being asked for
 
     def explain(self, picture: Picture, method: str = "gradcam") -> Heatmap:
         """Where the evidence lies.

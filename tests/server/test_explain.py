@@ -16,20 +16,23 @@ from .conftest import LoadedShelf, Served, picture, serve, until
 
 
 class Loading:
-    """The real detector, which waits at a gate before it gets ready to explain."""
+    """The real detector, which waits at a gate before it loads what it takes to explain."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self.gate = threading.Event()
-        self.begun = 0
+        self.loads = 0
+        self.loaded_all = False
         self.error: Exception | None = None
 
-    def ready_to_explain(self) -> None:
-        self.begun += 1
-        assert self.gate.wait(30)
-        if self.error:
-            raise self.error
-        self._detector.ready_to_explain()
+    def ready_to_explain(self, method: str) -> None:
+        if not self.loaded_all:
+            self.loads += 1
+            assert self.gate.wait(30)
+            if self.error:
+                raise self.error
+            self.loaded_all = True
+        self._detector.ready_to_explain(method)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._detector, name)
@@ -53,13 +56,13 @@ async def explain(served: Served) -> tuple[int, dict[str, Any]]:
 
 async def test_pictures_are_checked_while_it_is_loaded(served: Served, slow: Loading) -> None:
     heatmaps = [asyncio.create_task(explain(served)) for _ in range(3)]
-    await until(lambda: slow.begun)
+    await until(lambda: slow.loads)
     for seed in range(5):
         assert (await served.ask("POST", "/v1/check", picture(seed)))[0] == 200
     assert not any(heatmap.done() for heatmap in heatmaps)
     slow.gate.set()
     assert [status for status, _ in await asyncio.gather(*heatmaps)] == [200] * 3
-    assert slow.begun == 1
+    assert slow.loads == 1
 
 
 async def test_a_load_goes_on_and_the_next_try_finds_it(
@@ -75,7 +78,40 @@ async def test_a_load_goes_on_and_the_next_try_finds_it(
             assert int(answer.headers["Retry-After"]) > 0
     slow.gate.set()
     assert (await explain(served))[0] == 200
-    assert slow.begun == 1
+    assert slow.loads == 1
+
+
+async def test_what_was_let_go_is_loaded_beside_the_checks_again(
+    served: Served, slow: Loading
+) -> None:
+    """As torch is when OpenVINO takes over."""
+    slow.gate.set()
+    assert (await explain(served))[0] == 200
+    slow.gate.clear()
+    slow.loaded_all = False
+    heatmap = asyncio.create_task(explain(served))
+    await until(lambda: slow.loads == 2)
+    assert (await served.ask("POST", "/v1/check", picture(2)))[0] == 200
+    slow.gate.set()
+    assert (await heatmap)[0] == 200
+
+
+async def test_a_slow_upload_is_explained_all_the_same(
+    served: Served, slow: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what is loaded already; what is not would come too late."""
+    monkeypatch.setattr("tellsign.server.routes.DEADLINE", TO_TELL - 0.5)
+    assert (await explain(served))[1]["error"]["code"] == "loading"
+    slow.gate.set()
+    await until(lambda: slow.loaded_all)
+    assert (await explain(served))[0] == 200
+
+
+async def test_an_unknown_method_is_told_before_the_upload(served: Served) -> None:
+    head = b"POST /v1/explain?method=x HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nContent-Length: 1000\r\n"
+    token = f"Authorization: Bearer {served.token}\r\n\r\n".encode()
+    status, answer = await asyncio.wait_for(served.raw(head + token), 5)
+    assert (status, answer["error"]["code"]) == (400, "no_such_method")
 
 
 async def test_a_load_that_fails_is_told_and_tried_again(served: Served, slow: Loading) -> None:
@@ -84,5 +120,6 @@ async def test_a_load_that_fails_is_told_and_tried_again(served: Served, slow: L
     status, answer = await explain(served)
     assert (status, answer["error"]["code"]) == (503, "model_failed")
     assert "it is gone" in answer["error"]["message"]
+    assert not served.daemon.model._explaining  # its traceback would keep the detector
     slow.error = None
     assert (await explain(served))[0] == 200

@@ -84,8 +84,10 @@ class CpuEngine:
     @property
     def eager(self) -> "TorchEngine":
         # Once OpenVINO has taken over, torch's copy is gone, until an explanation asks for it.
-        self._torch = self._torch or self._load()
-        return self._torch
+        slow = self._torch  # read once: it may be let go meanwhile
+        if slow is None:
+            slow = self._torch = self._load()
+        return slow
 
     def logits(self, views: Views) -> Logits:
         slow, fast = self._torch, self._fast

@@ -7,9 +7,9 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary
 
 from tellsign.server.errors import ApiError, loading
 from tellsign.server.logs import event, problem
@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # torch takes seconds to import; the daemon answers before th
     from tellsign.detector import Detector
 
 ModelState = Literal["ready", "loading", "failed"]
+
+AT_ONCE = 0.2
+"""Seconds in which a detector that has loaded all it needs to explain can say so."""
 
 
 class Shelf:
@@ -97,7 +100,7 @@ class Model:
         self._timer: asyncio.TimerHandle | None = None
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._explaining: WeakKeyDictionary[Detector, asyncio.Task[None]] = WeakKeyDictionary()
+        self._explaining: dict[tuple[Detector, str], asyncio.Task[None]] = {}
 
     def use(self, *model_ids: str) -> asyncio.Task[None]:
         """Put a model in the current one's place; checks that run keep theirs.
@@ -176,19 +179,21 @@ class Model:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         return self.current
 
-    async def ready_to_explain(self, detector: "Detector", seconds: float) -> None:
-        """Wait for so long until a detector can explain; it is made to, once, in a thread of its
-        own, and that goes on though nobody waits for it.
+    async def ready_to_explain(self, detector: "Detector", method: str, seconds: float) -> None:
+        """Wait for so long until a detector can explain by a method; it is made to in a thread of
+        its own, once for all who wait, and that goes on though nobody does any more.
 
         Raises:
             ApiError: `loading`, `model_failed`.
         """
-        task = self._explaining.get(detector)
-        if task is None or (task.done() and task.exception()):
-            task = asyncio.create_task(asyncio.to_thread(detector.ready_to_explain))
+        key = (detector, method)
+        task = self._explaining.get(key)
+        if task is None:  # also if it was ready once: it lets torch go when OpenVINO takes over
+            task = asyncio.create_task(asyncio.to_thread(detector.ready_to_explain, method))
+            self._explaining[key] = task
+            task.add_done_callback(partial(self._explaining.pop, key))
             task.add_done_callback(self._done)
-            self._explaining[detector] = task
-        await asyncio.wait([task], timeout=seconds)
+        await asyncio.wait([task], timeout=max(seconds, AT_ONCE))
         if not task.done():
             raise loading()
         if error := task.exception():

@@ -22,9 +22,9 @@ from tellsign.server.passes import PASS_CODE_SECONDS, PASS_HOURS
 from tellsign.server.room import Place
 from tellsign.settings import API, DEADLINE
 
-TO_TELL = 1.0
-"""Seconds before the deadline at which a person is told to try again: it would be said there that
-their picture could not be checked."""
+TO_TELL = 5.0
+"""Seconds before the deadline at which a person is told to try again, as a heatmap would come too
+late: it would be said there that their picture could not be checked."""
 
 _PRIORITIES = [priority.name.lower() for priority in Priority]
 
@@ -59,11 +59,11 @@ async def check(request: web.Request) -> web.Response:
 
 async def explain(request: web.Request) -> web.Response:
     method = request.query.get("method", "gradcam")
+    _check_method(method)
     async with _work(request, Priority.USER) as (daemon, place, left):
         data, sha256 = await read_picture(request, place)
         detector = await daemon.model.detector()
-        _check_method(method)
-        await daemon.model.ready_to_explain(detector, left() - TO_TELL)
+        await daemon.model.ready_to_explain(detector, method, left() - TO_TELL)
         note(request, priority="user", queue=len(daemon.queue))
         answer = await daemon.queue.ask(data, sha256, detector, Priority.USER, method, left())
     heatmap = answer.heatmap
