@@ -55,12 +55,12 @@ def crossed(
         raise DataError(f"{store} holds {missing[0]}, which the data does not name.")
     pictures = [known[path] for path in paths]
     features = features_of(network, recipe, opened, store)
-    ai, values = opened.ai[features.rows], features.values
-    sources = np.array([pictures[row].source for row in features.rows])
-    part, logits = parts(sources.tolist(), folds), np.empty(len(sources))
+    part = parts([pictures[row].source for row in features.rows], folds)
+    logits = np.empty(len(features.rows))
     for fold in range(folds):
-        out, rest = part == fold, part != fold
-        logits[out] = said(fitted(values[rest], ai[rest], sources[rest], hidden, plan), values[out])
+        out = part == fold
+        ai = opened.ai[features.rows[~out]]
+        logits[out] = said(fitted(features.values[~out], ai, hidden, plan), features.values[out])
     rows, index = np.unique(features.rows, return_inverse=True)
     mean = np.bincount(index, logits) / np.bincount(index)
     return figures([pictures[row] for row in rows], mean)
