@@ -28,11 +28,13 @@ IDLE = UNLOAD_MINUTES * 60
 """Seconds without a picture after which a worker ends, as the model is let go."""
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(2**24),
+    "MALLOC_MMAP_THRESHOLD_": str(15 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(2**25),
 }
 """Of a worker: no threads that do nothing, and a heap that is kept from one usual picture to the
-next (new pages for each would take a fifth of its time), while what large ones take goes back."""
+next (new pages for each would take a fifth of its time), while what large ones take goes back:
+Pillow takes it in blocks of just under 16 MB, which would stay in the heap under whatever lies on
+top of them."""
 
 
 class Pool:
