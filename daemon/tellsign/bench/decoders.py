@@ -1,6 +1,6 @@
 """What decodes and resizes fastest: `python -m tellsign.bench.decoders`.
 
-Each in one thread; simplejpeg only where it is installed. Pixels that differ from
+Each in one thread; OpenCV and simplejpeg only where they are installed. Pixels that differ from
 Pillow's at full size are told; a scaled decode (`draft`) gives other pixels by its nature.
 """
 
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -22,6 +21,11 @@ from torch.nn import functional as F
 
 from tellsign.bench.pictures import make
 from tellsign.views import Pixels
+
+try:
+    import cv2
+except ImportError:
+    cv2 = None  # type: ignore[assignment]
 
 LONG_SIDE = 512
 ROUNDS = 15
@@ -38,8 +42,9 @@ def decoders(data: bytes) -> dict[str, Callable[[], Pixels]]:
         file = torch.frombuffer(bytearray(data), dtype=torch.uint8)
         decode = decode_jpeg if jpeg else decode_webp
         found["torchvision"] = lambda: _quietly(decode, file).permute(1, 2, 0).numpy()
-    coded = np.frombuffer(data, np.uint8)
-    found["OpenCV"] = lambda: np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR_RGB), np.uint8)
+    if cv2:
+        coded = np.frombuffer(data, np.uint8)
+        found["OpenCV"] = lambda: np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR_RGB), np.uint8)
     if jpeg:
         found["Pillow, draft of half the size"] = lambda: np.asarray(_draft(data))
         with suppress(ImportError):
@@ -59,7 +64,7 @@ def resizers(pixels: Pixels) -> dict[str, Callable[[], Pixels]]:
         return lambda: np.asarray(image.resize(size, kernel, reducing_gap=gap))
 
     x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
-    return {
+    found = {
         "Pillow Lanczos": pillow(LANCZOS, None),
         "Pillow Lanczos, reducing_gap 3": pillow(LANCZOS, 3.0),
         "Pillow Lanczos, reducing_gap 2": pillow(LANCZOS, 2.0),
@@ -68,10 +73,12 @@ def resizers(pixels: Pixels) -> dict[str, Callable[[], Pixels]]:
         "torch bicubic": lambda: (
             F.interpolate(x, size[::-1], mode="bicubic", antialias=True)[0].permute(1, 2, 0).numpy()
         ),
-        "OpenCV area": lambda: np.asarray(
-            cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8
-        ),
     }
+    if cv2:
+        found["OpenCV area"] = lambda: np.asarray(
+            cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return found
 
 
 def _quietly(decode: Any, file: Any) -> Any:
@@ -117,7 +124,8 @@ def _table(title: str, ways: dict[str, Callable[[], Pixels]]) -> Table:
 def main() -> None:
     """Print a table of each picture's ways."""
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    if cv2:
+        cv2.setNumThreads(1)
     console = Console()
     for picture in make():
         console.print(_table(f"{picture.name}: decode", decoders(picture.data)))
