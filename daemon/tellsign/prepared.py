@@ -8,7 +8,7 @@ from tellsign import provenance
 from tellsign.picture import Picture, decode
 from tellsign.provenance import Evidence
 from tellsign.settings import MAX_PIXELS
-from tellsign.views import Pixels, ViewPlan, cut
+from tellsign.views import Pixels, ViewPlan, views
 
 STEPS = ("decode", "provenance", "views", "queue", "network")
 """The steps of a picture, in this order in a verdict's timings."""
@@ -36,10 +36,10 @@ def prepare(data: bytes, plan: ViewPlan, most: int = MAX_PIXELS) -> Prepared:
     decoded = time.perf_counter()
     evidence = provenance.read(data, picture.format, picture.image)
     told = time.perf_counter()
-    views = cut(picture.image, plan)
+    cut = views(picture.image, plan)
     end = time.perf_counter()
     times = (decoded - start, told - decoded, end - told)
-    return Prepared(picture, evidence, views, dict(zip(STEPS[:3], times, strict=True)))
+    return Prepared(picture, evidence, cut, dict(zip(STEPS[:3], times, strict=True)))
 
 
 def timings(seconds: Mapping[str, float], total: float) -> dict[str, float]:

@@ -93,14 +93,9 @@ def boxes(width: int, height: int, plan: ViewPlan) -> list[Box]:
     return list(dict.fromkeys([first, *(grid[i] for i in picks.tolist())]))
 
 
-def cut(image: Image.Image, plan: ViewPlan) -> Pixels:
+def views(image: Image.Image, plan: ViewPlan) -> Pixels:
     """All views of a picture, uint8 [n, size, size, 3]: the crops, then the whole if planned."""
     return np.stack(list(_views(image, plan)))
-
-
-def views(pixels: Pixels, plan: ViewPlan) -> Pixels:
-    """The same of pixels, uint8 [H, W, 3]."""
-    return cut(Image.fromarray(pixels), plan)
 
 
 def _views(image: Image.Image, plan: ViewPlan) -> Iterator[Pixels]:

@@ -19,7 +19,7 @@ PICTURES = [
 
 
 def test_a_batch_scores_as_its_pictures_do_alone(detector: Detector) -> None:
-    cut = [views(decode(data).pixels, detector.plan) for data in PICTURES]
+    cut = [views(decode(data).image, detector.plan) for data in PICTURES]
     together = detector.score(cut)
     alone = [detector.score([v])[0] for v in cut]
     np.testing.assert_allclose(together, alone, atol=1e-4)

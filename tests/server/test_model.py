@@ -119,7 +119,7 @@ async def test_what_a_request_holds_is_not_let_go(
         for _ in range(10):
             await asyncio.sleep(0.02)
         assert held.loaded
-        assert held.score([views(picture_of(1).pixels, held.plan)])
+        assert held.score([views(picture_of(1).image, held.plan)])
     await until(lambda: not held.loaded)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tellsign.views import ViewPlan, canonical, cut, whole
+from tellsign.views import ViewPlan, canonical, views, whole
 from tellsign_training import commands_fit
 from tellsign_training.augment import Augmentation
 from tellsign_training.crops import CropPlan, crops_of, pack, read_rows
@@ -36,7 +36,7 @@ def test_a_model_that_reads_the_whole_alone_learns_from_wholes_as_it_gets_them()
     plan, image = CropPlan(2, ViewPlan(crops=0)), scene(1200, 900)
     rng, expected = np.random.default_rng(3), []
     for _ in range(2):
-        [view] = cut(random_delivery(image, True, rng), plan.view)
+        [view] = views(random_delivery(image, True, rng), plan.view)
         expected.append(view)
     assert (crops_of(image, True, plan, np.random.default_rng(3)) == np.stack(expected)).all()
 

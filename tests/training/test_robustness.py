@@ -25,7 +25,7 @@ def engine() -> TorchEngine:
 def test_an_attack_goes_the_wrong_way_and_more_steps_go_further(
     engine: TorchEngine, ai: bool
 ) -> None:
-    crops = views(np.asarray(scene(400, 300)), ModelFolder(folder(DEFAULT_MODEL)).plan)
+    crops = views(scene(400, 300), ModelFolder(folder(DEFAULT_MODEL)).plan)
     before = float(engine.logits(crops).mean())
     worse = [attacked(engine, crops, ai, epsilon, STEPS) for epsilon in (0, 1, 2)]
     once = attacked(engine, crops, ai, 2, 1)

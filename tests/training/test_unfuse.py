@@ -1,4 +1,3 @@
-import numpy as np
 import torch
 
 from tellsign.models import folder
@@ -11,9 +10,8 @@ from tests.conftest import scene
 
 
 def test_a_shipped_model_can_be_trained_further() -> None:
-    pixels = np.asarray(scene(900, 700, seed=3))
     x = normalised(
-        torch.from_numpy(views(pixels, ViewPlan(crops=9, long_side=900))),
+        torch.from_numpy(views(scene(900, 700, seed=3), ViewPlan(crops=9, long_side=900))),
         IMAGENET_MEAN,
         IMAGENET_STD,
     )

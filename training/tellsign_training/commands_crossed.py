@@ -12,17 +12,17 @@ from tellsign_training.crossed import FPRS, crossed
 from tellsign_training.data import DataError, read
 from tellsign_training.evaluate import told
 from tellsign_training.recipe import RecipeError, read_recipe
-from tellsign_training.terminal import Data, stop
+from tellsign_training.terminal import Data, RecipeName, StorePath, Weights, stop
 
 WORST = 10
 """Sources that are shown."""
 
 
 def crossed_command(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name or TOML file.")],
-    store: Annotated[Path, typer.Argument(help="A store of crops.")],
+    recipe: RecipeName,
+    store: StorePath,
     data: Data,
-    weights: Annotated[Path, typer.Option(help="Weights of the backbone (safetensors).")],
+    weights: Weights,
     out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
     folds: Annotated[int, typer.Option(help="Parts that the sources are divided in.", min=2)] = 5,
 ) -> None:

@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tellsign_training.commands_fit import RecipeName
 from tellsign_training.crops import CropPlan
 from tellsign_training.data import DataError, read
 from tellsign_training.recipe import RecipeError, read_recipe
-from tellsign_training.terminal import WORKERS, Data, stop
+from tellsign_training.terminal import WORKERS, Data, RecipeName, stop
 
 
 def partly_command(

@@ -33,13 +33,11 @@ from tellsign_training.probe import probe
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
 from tellsign_training.stores import open_store
 from tellsign_training.svm import fit_svm
-from tellsign_training.terminal import WORKERS, Data, stop
+from tellsign_training.terminal import WORKERS, Data, RecipeName, StorePath, Weights, stop
 from tellsign_training.unfuse import unfused
 
 console = Console()
 VAL_SEED = 99
-
-RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.")]
 
 
 def pack_command(
@@ -89,7 +87,7 @@ def align_command(
 
 
 def teach_command(
-    store: Annotated[Path, typer.Argument(help="A store of crops.")],
+    store: StorePath,
     teacher: Annotated[
         Path | None, typer.Option(help="Weights of the CLIP tower (safetensors).")
     ] = None,
@@ -118,8 +116,8 @@ def teach_command(
 
 def probe_command(
     recipe: RecipeName,
-    store: Annotated[Path, typer.Argument(help="A store of crops.")],
-    weights: Annotated[Path, typer.Option(help="Weights of the backbone (safetensors).")],
+    store: StorePath,
+    weights: Weights,
     out: Annotated[Path, typer.Option(help="Folder of best.safetensors.")],
     epochs: Annotated[
         int | None, typer.Option(help="Passes through the features, in place of the usual.", min=1)

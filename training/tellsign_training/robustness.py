@@ -77,7 +77,7 @@ def logits(engine: TorchEngine, plan: ViewPlan, sample: Sample, seed: int) -> di
     """
     image, _ = load(sample)
     rng = np.random.default_rng(seed)
-    crops = {name: views(np.asarray(change(image, rng)), plan) for name, change in CHANGES.items()}
+    crops = {name: views(change(image, rng), plan) for name, change in CHANGES.items()}
     return {
         **{name: float(engine.logits(views_of).mean()) for name, views_of in crops.items()},
         **{

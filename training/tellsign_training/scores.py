@@ -185,4 +185,4 @@ def _views(work: tuple[Sample, Sequence[Tier]], plan: ViewPlan) -> list[Pixels] 
         return error.message
     except OSError as error:
         return f"The file can't be read ({error.strerror})."
-    return [views(np.asarray(deliver(image, tier)), plan) for tier in tiers]
+    return [views(deliver(image, tier), plan) for tier in tiers]

@@ -11,6 +11,9 @@ WORKERS = os.cpu_count() or 1
 
 Data = Annotated[Path, typer.Option(help="A manifest (CSV) or a folder of pictures.")]
 Model = Annotated[Path, typer.Argument(help="A model folder.")]
+RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.")]
+StorePath = Annotated[Path, typer.Argument(help="A store of crops.")]
+Weights = Annotated[Path, typer.Option(help="Weights of the backbone (safetensors).")]
 
 
 def stop(message: str) -> NoReturn:

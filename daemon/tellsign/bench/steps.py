@@ -11,7 +11,7 @@ import torch
 from tellsign.engines import Engine
 from tellsign.models.folder import ModelFolder
 from tellsign.picture import decode
-from tellsign.views import Pixels, cut
+from tellsign.views import Pixels, views
 
 LEAST = 3
 """Calls that are timed however long they take."""
@@ -71,17 +71,17 @@ class Plain:
         return float(self._network((x - self._mean) / self._std).mean())
 
     def whole(self, data: bytes) -> float:
-        return self.network(cut(decode(data).image, self._plan))
+        return self.network(views(decode(data).image, self._plan))
 
 
 def steps(data: bytes, folder: ModelFolder, engine: Engine, plain: Plain) -> dict[str, Any]:
     """What is timed, by name: a step and the number of pictures in it."""
     picture = decode(data)
-    crops = cut(picture.image, folder.plan)
+    crops = views(picture.image, folder.plan)
     batch = np.concatenate([crops] * TOGETHER)
     return {
         "decode": (lambda: decode(data), 1),
-        "views": (lambda: cut(picture.image, folder.plan), 1),
+        "views": (lambda: views(picture.image, folder.plan), 1),
         "network": (lambda: engine.logits(crops), 1),
         f"network, {TOGETHER} together": (lambda: engine.logits(batch), TOGETHER),
         "plain torch, network": (lambda: plain.network(crops), 1),

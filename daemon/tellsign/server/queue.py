@@ -146,8 +146,9 @@ class Queue:
         if not jobs:  # whatever the pace: only an answer can tell that it is better by now
             return True
         before = sum(job.priority <= priority or job.stage is not Stage.WAITING for job in jobs)
-        one = self._pace.seconds(1, next(iter(jobs)).start)
-        until_its_own, until_all = (before + 1) * one, (len(jobs) + 1) * one
+        start = next(iter(jobs)).start
+        until_its_own = self._pace.seconds(before + 1, start)
+        until_all = self._pace.seconds(len(jobs) + 1, start)
         patience = PATIENCE[priority]
         return until_its_own <= patience * left and until_all <= patience * DEADLINE
 

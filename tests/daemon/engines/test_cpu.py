@@ -47,7 +47,7 @@ def test_torch_answers_until_the_graph_is_made(empty: Path, model: ModelFolder) 
     """In another process, once it pays; what was made then serves the next start at once."""
     detector = Detector(model, "openvino", "f32")
     picture = decode(saved(scene(1200, 900), "PNG"))
-    cut = views_of(picture.pixels, detector.plan)
+    cut = views_of(picture.image, detector.plan)
     before = detector.score([cut])
     assert detector.engine.engine == "torch"
     assert not empty.exists()
