@@ -62,11 +62,12 @@ def test_explaining_changes_no_score(detector: Detector) -> None:
     assert detector.check(PICTURES[0])["logit"] == before
 
 
-def test_fusing_batch_norms_changes_nothing() -> None:
+@pytest.mark.parametrize("kind", [architectures.LevitDetector, architectures.LevitStatistics])
+def test_fusing_batch_norms_changes_nothing(kind: type[torch.nn.Module]) -> None:
     torch.manual_seed(0)
-    network = architectures.LevitDetector()
+    network = kind()
     for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):
+        if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d) and module.affine:
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
     x = torch.randn(8, 3, 224, 224) + torch.randn(8, 3, 1, 1)
     for _ in range(20):  # in training mode, so that the batch norms hold real statistics

@@ -21,7 +21,7 @@ from rich.text import Text
 from safetensors.torch import save_file
 from torch import nn
 
-from tellsign.models.architectures import LevitDetector, ResNetSVM
+from tellsign.models.architectures import Fused, ResNetSVM
 from tellsign.models.folder import ModelError, ModelFolder
 from tellsign_training.augment import Augmentation
 from tellsign_training.crops import CropPlan, pack
@@ -92,24 +92,31 @@ def teach_command(
         Path | None, typer.Option(help="Weights of the CLIP tower (safetensors).")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="A model folder instead: its logits are learnt from.")
+        Path | None, typer.Option(help="A model folder, whose logits are learnt from.")
+    ] = None,
+    hints: Annotated[
+        Path | None,
+        typer.Option(help="A model folder, whose maps and statistics are learnt from."),
     ] = None,
     passes: Annotated[str, typer.Option(help="Which crops of each picture, as 3,0.")] = "3,0",
 ) -> None:
-    """Add a frozen teacher's features or logits to a store; goes on where it was stopped.
+    """Add a frozen teacher's features, logits or hints to a store; goes on where it was stopped.
 
-    A store may have both.
+    A store may have all of them.
     """
+    from tellsign_training.hints import teach_hints
     from tellsign_training.teacher import extractor, teach, teach_logits, turns
 
-    if (teacher is None) == (model is None):
-        stop("Give --teacher or --model.")
+    if not (teacher or model or hints):
+        stop("Give --teacher, --model or --hints.")
     try:
         chosen = turns(passes, store)
         if teacher:
             teach(store, extractor(teacher, WORKERS), chosen)
         if model:
             teach_logits(store, ModelFolder(model), chosen)
+        if hints:
+            teach_hints(store, ModelFolder(hints), chosen)
     except (ModelError, OSError, ValueError) as error:
         stop(str(error))
 
@@ -234,7 +241,7 @@ def _start(path: Path, crops: np.ndarray, recipe: Recipe) -> nn.Module:
     if folder.config["architecture"] != recipe.network["architecture"]:
         raise RecipeError(f"{path.name} is no {recipe.network['architecture']}.")
     network = folder.network()
-    if isinstance(network, LevitDetector):
+    if isinstance(network, Fused):
         some = np.array(crops[:: max(1, len(crops) // 512), 0])
         network = unfused(folder, normalised(torch.from_numpy(some), recipe.mean, recipe.std))
     learns(network, recipe.learns)

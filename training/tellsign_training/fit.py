@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,11 @@ from tellsign.engines.torch import choose_device
 from tellsign_training import journal
 from tellsign_training.learner import Learner
 from tellsign_training.networks import plain, set_training
+from tellsign_training.optimizers import optimizers
 from tellsign_training.recipe import FitPlan, Recipe, RecipeError
 from tellsign_training.stores import Batch, Batches, Store, ahead
 from tellsign_training.workers import Workers
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adamw": torch.optim.AdamW,
-    "adam": torch.optim.Adam,
-    "sgd": torch.optim.SGD,
-}
 Tick = Callable[[int, int], None]
 
 
@@ -106,9 +102,9 @@ def validate(detector: nn.Module, store: Store, recipe: Recipe, batch: int = 128
 
 
 class Run:
-    """A training's state: the learner, its running average, the optimizer, how far it has come."""
+    """A training's state: the learner, its running average, optimizers, how far it has come."""
 
-    KEPT = ("learner", "average", "optimizer")
+    KEPT = ("learner", "average")
     NUMBERS = ("step", "best", "best_epoch", "seconds")
 
     def __init__(self, recipe: Recipe, network: nn.Module, setting: Setting) -> None:
@@ -119,16 +115,7 @@ class Run:
         self.learner = Learner(network, plan).to(self.device)
         self.learner = self.learner.to(memory_format=torch.channels_last)
         self.average = deepcopy(self.learner)
-        learning = [p for p in self.learner.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in learning if (p.ndim > 1) == decays],
-             "weight_decay": plan.weight_decay * decays}
-            for decays in (True, False)
-        ]  # fmt: skip
-        if plan.optimizer not in OPTIMIZERS:
-            raise RecipeError(f"optimizer = {plan.optimizer!r}: {', '.join(OPTIMIZERS)} are known.")
-        extra = {"momentum": plan.momentum} if plan.optimizer == "sgd" else {}
-        self.optimizer = OPTIMIZERS[plan.optimizer](groups, lr=plan.lr, fused=True, **extra)
+        self.optimizers = optimizers(network, self.learner, plan)
         self.step, self.best, self.best_epoch, self.seconds = 0, -1.0, 0, 0.0
         self.totals: Counter[str] = Counter()
 
@@ -136,6 +123,8 @@ class Run:
         state = torch.load(path, map_location=self.device, weights_only=True)
         for name in self.KEPT:
             getattr(self, name).load_state_dict(state[name])
+        for optimizer, left in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(left)
         for name in self.NUMBERS:
             setattr(self, name, state[name])
         self.totals = Counter(state["totals"])
@@ -143,6 +132,7 @@ class Run:
     def save(self, path: Path) -> None:
         """Complete or as it was before: a kill at any moment leaves a checkpoint to go on from."""
         state = {name: getattr(self, name).state_dict() for name in self.KEPT}
+        state["optimizers"] = [optimizer.state_dict() for optimizer in self.optimizers]
         state |= {name: getattr(self, name) for name in self.NUMBERS}
         part = path.with_name(path.name + ".part")
         torch.save({**state, "totals": dict(self.totals)}, part)
@@ -151,9 +141,10 @@ class Run:
     def learn(self, batch: Batch, rate: float, wrapped: nn.Module) -> None:
         """One step, in as many parts as the plan says, at a learning rate."""
         torch.manual_seed(self.plan.seed * 1_000_003 + self.step)  # what dropout draws from
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.zero_grad(set_to_none=True)
         chunks = [torch.chunk(value, self.plan.accumulate) for value in batch.values()]
         for values in zip(*chunks, strict=True):
             part = {k: v.to(self.device) for k, v in zip(batch, values, strict=True)}
@@ -164,7 +155,8 @@ class Run:
             loss.backward()  # type: ignore[no-untyped-call]
             self.totals.update({k: float(v.detach()) * share for k, v in losses.items()})
         nn.utils.clip_grad_norm_(self.learner.parameters(), 2.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.step += 1
         _average(self.average, self.learner, min(self.plan.ema_decay, self.step / (9 + self.step)))
 
@@ -180,12 +172,17 @@ def fit(
 ) -> Iterator[dict[str, Any]]:
     """Train a network; yields the log of each epoch. Goes on from `out/last.pt` if there is one.
 
+    What is learned from hints is learned from crops as they were when those were taken: they are
+    neither mirrored nor jittered. Without hints in any store, nothing is learned from hints.
+
     `out/best.safetensors` holds the averaged weights of the epoch with the highest AUC on `val`.
 
     Raises:
         RecipeError: a setting that is unknown or does not fit the network.
     """
     setting = setting or Setting()
+    if not any(store.hints for store in stores):
+        recipe = replace(recipe, fit=replace(recipe.fit, hints_weight=0.0))
     plan, workers = recipe.fit, Workers()
     out.mkdir(parents=True, exist_ok=True)
     run = Run(recipe, network, setting)
@@ -193,13 +190,15 @@ def fit(
         run.resume(out / "last.pt")
     per_epoch = max(1, plan.samples_per_epoch // plan.batch)
     steps = plan.epochs * per_epoch
-    draw = Batches(stores, shares, plan.batch // workers.count)
+    hinted = bool(plan.hints_weight)
+    draw = Batches(stores, shares, plan.batch // workers.count, plan.balanced_sources, hinted)
     wrapped = DistributedDataParallel(run.learner) if workers.count > 1 else run.learner
 
     def make(step: int) -> Batch:
         rng = np.random.default_rng((plan.seed, step, workers.rank))
         batch = draw(rng)
-        return batch | {"x": jittered(normalised(batch["x"], recipe.mean, recipe.std), rng)}
+        x = normalised(batch["x"], recipe.mean, recipe.std)
+        return batch | {"x": x if hinted else jittered(x, rng)}
 
     saved = begun = time.monotonic()
     set_training(run.learner, plan.frozen_norms)

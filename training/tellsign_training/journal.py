@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 LOG, PLOT = "log.jsonl", "log.svg"
-LOSSES = ("label", "pixels", "vector", "tokens", "logits")
+LOSSES = ("label", "pixels", "hints", "logits")
 
 
 def write(out: Path, row: dict[str, Any]) -> None:

@@ -19,7 +19,9 @@ class RecipeError(ValueError):
 class FitPlan:
     """The schedule of a training.
 
-    With `frozen_norms` batch norms keep the statistics that they start with.
+    Both classes count the same, and, with `balanced_sources`, within them the sources. The weights
+    are those of the labels, of a teacher's hints (see hints.py) and of its logits. With
+    `frozen_norms` batch norms keep the statistics that they start with.
     """
 
     epochs: int = 10
@@ -36,8 +38,9 @@ class FitPlan:
     ema_decay: float = 0.998
     patience: int = 0
     seed: int = 0
-    vector_weight: float = 0.0
-    tokens_weight: float = 0.0
+    balanced_sources: bool = True
+    label_weight: float = 1.0
+    hints_weight: float = 0.0
     logits_weight: float = 0.0
     frozen_norms: bool = False
 

@@ -12,7 +12,7 @@ import torch
 
 from tellsign_training.crops import read_rows
 from tellsign_training.data import source_weights
-from tellsign_training.teacher import TOKENS, VECTOR
+from tellsign_training.hints import SHAPES, folder
 
 Batch = dict[str, torch.Tensor]
 
@@ -22,20 +22,23 @@ class Store:
     """A store of crops (see crops.py), with what teachers say of them where there is any.
 
     In a `paired` store the second half holds the originals of the first (see aligned.py). `masks`
-    is 1 where a pixel is generated. `taught` tells where there are `vector` and `tokens`; `logits`
-    are NaN where there is none.
+    is 1 where a pixel is generated. `weight` is the one that balances the sources, `certainty` is
+    not. `taught` tells where there is `vector`, `hinted` where there are `hints`; `logits` are NaN
+    where there is none.
     """
 
     crops: npt.NDArray[np.uint8]
     packed: npt.NDArray[np.bool_]
     ai: npt.NDArray[np.bool_]
+    certainty: npt.NDArray[np.float64]
     weight: npt.NDArray[np.float64]
     paired: bool
     masks: npt.NDArray[np.bool_] | None
     vector: npt.NDArray[np.float16] | None
-    tokens: npt.NDArray[np.float16] | None
     logits: npt.NDArray[np.float32] | None
     taught: npt.NDArray[np.bool_]
+    hints: dict[str, npt.NDArray[np.float16]]
+    hinted: npt.NDArray[np.bool_]
 
 
 def open_store(path: Path) -> Store:
@@ -45,18 +48,24 @@ def open_store(path: Path) -> Store:
     certain = np.array([1.0 if row["certain"] == "1" else 0.5 for row in rows])
     paths = [row["path"] for row in rows]
     half = len(paths) // 2
-    taught = _mapped(path / "teacher" / "done.npy")
+    none = np.zeros(crops.shape[:2], np.bool_)
+    taught, hinted = (_mapped(of / "done.npy") for of in (path / "teacher", folder(path)))
+    hints = {}
+    if hinted is not None:
+        hints = {name: np.load(folder(path) / f"{name}.npy", mmap_mode="r") for name in SHAPES}
     return Store(
         crops=crops,
         packed=np.load(path / "done.npy"),
         ai=np.array([row["ai"] == "1" for row in rows]),
+        certainty=certain,
         weight=certain * source_weights([row["source"] for row in rows]),
         paired=half > 0 and paths[:half] == paths[half:],
         masks=_mapped(path / "masks.npy"),
         vector=_mapped(path / "teacher" / "vector.npy"),
-        tokens=_mapped(path / "teacher" / "tokens.npy"),
         logits=_mapped(path / "teacher" / "logits.npy"),
-        taught=np.zeros(crops.shape[:2], np.bool_) if taught is None else taught,
+        taught=none if taught is None else taught,
+        hints=hints,
+        hinted=none if hinted is None else hinted,
     )
 
 
@@ -65,13 +74,23 @@ def _mapped(path: Path) -> npt.NDArray[Any] | None:
 
 
 class Batches:
-    """Endless class-balanced, source-balanced batches over several stores."""
+    """Endless batches over several stores, both classes counting the same.
 
-    def __init__(self, stores: list[Store], shares: list[float], batch: int) -> None:
-        self.stores, self.shares, self.batch = stores, shares, batch
+    With `hinted` they have hints, and crops as those are of: none is mirrored.
+    """
+
+    def __init__(
+        self,
+        stores: list[Store],
+        shares: list[float],
+        batch: int,
+        balanced_sources: bool = True,
+        hinted: bool = False,
+    ) -> None:
+        self.stores, self.shares, self.batch, self.hinted = stores, shares, batch, hinted
         self.chance = []
         for store in stores:
-            w = store.weight * store.packed
+            w = (store.weight if balanced_sources else store.certainty) * store.packed
             for label in (True, False):
                 chosen = store.ai == label
                 if not w[chosen].sum():
@@ -82,9 +101,10 @@ class Batches:
             self.chance.append(w / w.sum())
 
     def __call__(self, rng: np.random.Generator) -> Batch:
-        """`x` uint8 [n, S, S, 3], `y` float [n], `taught` bool [n], and the teachers' words.
+        """`x` uint8 [n, S, S, 3], `y` float [n], and the teachers' words.
 
-        `logits`, float [n], are NaN where there is none.
+        `logits`, float [n], are NaN where there is none. `hinted`, bool [n], tells of which there
+        are hints, each by its name.
         """
         counts = rng.multinomial(self.batch, self.shares)
         parts = [
@@ -101,15 +121,10 @@ class Batches:
         pick = -(-n // 2) if store.paired else n
         rows = rng.choice(len(chance), pick, p=chance)
         turns = rng.integers(0, store.crops.shape[1], pick)
-        mirrored = rng.random(pick) < 0.5
+        mirrored = (rng.random(pick) < 0.5) & (not self.hinted)
         if store.paired:
             rows = np.concatenate([rows, rows + len(chance)])
             turns, mirrored = np.tile(turns, 2), np.tile(mirrored, 2)
-        taught = store.taught[rows, turns]
-        known = {
-            "vector": _known(store.vector, rows, turns, taught, (VECTOR,)),
-            "tokens": _known(store.tokens, rows, turns, taught, (7, 7, TOKENS)),
-        }
         logits = np.full(len(rows), np.nan, np.float32)
         if store.logits is not None:
             logits[:] = store.logits[rows, turns]
@@ -123,25 +138,21 @@ class Batches:
             "x": _mirrored(x, flip),
             "y": ai.float(),
             "mask": _mirrored(mask, flip),
-            "taught": torch.from_numpy(taught),
             "logits": torch.from_numpy(logits),
-            **known,
-            "tokens": _mirrored(known["tokens"], flip),
+            **(_hints(store, rows, turns) if self.hinted else {}),
         }
 
 
-def _known(
-    values: npt.NDArray[Any] | None,
-    rows: npt.NDArray[np.int64],
-    turns: npt.NDArray[np.int64],
-    taught: npt.NDArray[np.bool_],
-    shape: tuple[int, ...],
-) -> torch.Tensor:
-    """What a teacher says of the chosen crops, zeros where it says nothing."""
-    out = np.zeros((len(rows), *shape), np.float32)
-    if values is not None:
-        out[taught] = values[rows[taught], turns[taught]]
-    return torch.from_numpy(out)
+def _hints(store: Store, rows: npt.NDArray[np.int64], turns: npt.NDArray[np.int64]) -> Batch:
+    """The hints of the chosen crops, zeros where there are none, and where there are."""
+    hinted = store.hinted[rows, turns]
+    found = {"hinted": torch.from_numpy(hinted)}
+    for name, shape in SHAPES.items():
+        values = np.zeros((len(rows), *shape), np.float32)
+        if hinted.any():
+            values[hinted] = store.hints[name][rows[hinted], turns[hinted]]
+        found[name] = torch.from_numpy(values)
+    return found
 
 
 def _mirrored(x: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:

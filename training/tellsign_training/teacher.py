@@ -1,16 +1,14 @@
-"""What frozen networks say of a store of crops, for a small network to learn from.
+"""What frozen networks say of a store of crops, for others to learn from (see hints.py as well).
 
-Of a trained detector these are its logits. Of a CLIP image tower they are features. Its middle
-blocks keep the traces of generation that the last ones have thrown away, so the tower is cut after
-block 8. What the student gets is whitened: the fine directions of small variance, where those
-traces lie, weigh as much as the coarse ones of content.
+Of a trained detector these are its logits. Of a CLIP image tower they are features, for a head.
+Its middle blocks keep the traces of generation that the last ones have thrown away, so the tower is
+cut after block 8. What the head gets is whitened: the fine directions of small variance, where
+those traces lie, weigh as much as the coarse ones of content.
 
-    store/teacher/projection.npz   means and whitened directions of `vector` and `tokens`
+    store/teacher/projection.npz   mean and whitened directions of `vector`
     store/teacher/vector.npy       float16 [pictures, passes, 256]: class tokens of blocks 4, 6
                                    and 8, and the mean patch token of block 8
-    store/teacher/tokens.npy       float16 [pictures, passes, 7, 7, 96]: patch tokens of block 8,
-                                   pooled 2x2
-    store/teacher/done.npy         bool [pictures, passes]: where there are `vector` and `tokens`
+    store/teacher/done.npy         bool [pictures, passes]: where there is `vector`
     store/teacher/logits.npy       float32 [pictures, passes], NaN where there is none yet
     store/teacher/logits.json      the id and digest of the model that the logits are of
 """
@@ -29,7 +27,6 @@ from rich.progress import track
 from safetensors.torch import load_file
 from scipy.linalg import eigh
 from torch import nn
-from torch.nn import functional as F
 
 from tellsign.engines.torch import TorchEngine
 from tellsign.models.architectures import ClipTower
@@ -40,16 +37,13 @@ from tellsign_training.frozen import Array, compiled
 Pixels = npt.NDArray[np.uint8]
 
 TAPS = (4, 6, 8)
-VECTOR, TOKENS = ClipTower.DIRECTIONS, 96
+VECTOR = ClipTower.DIRECTIONS
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32) * 255
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32) * 255
 
 
 class Tower(nn.Module):
-    """CLIP ViT-B/16 cut after block 8.
-
-    float [n, 3, 224, 224] -> vector [n, 3072], tokens [n, 49, 768].
-    """
+    """CLIP ViT-B/16 cut after block 8, float [n, 3, 224, 224] -> vector [n, 3072]."""
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
@@ -60,24 +54,21 @@ class Tower(nn.Module):
         self.tower = ClipTower(TAPS)
         self.tower.backbone.load_state_dict(whole.state_dict(), strict=False)  # without its end
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        vector, tokens = self.tower.taken(x)
-        # The number of crops stays open: a trace would keep that of its example.
-        patches = tokens[:, 1:].transpose(1, 2).reshape(-1, tokens.shape[2], 14, 14)
-        return vector, F.avg_pool2d(patches, 2).flatten(2).transpose(1, 2)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        vector: torch.Tensor = self.tower.taken(x)
+        return vector
 
 
-Extract = Callable[[Pixels], tuple[Array, Array]]
+Extract = Callable[[Pixels], Array]
 
 
 def extractor(weights: Path, threads: int) -> Extract:
-    """The tower on OpenVINO in bfloat16: uint8 [n, 224, 224, 3] -> (vector, tokens)."""
+    """The tower on OpenVINO in bfloat16: uint8 [n, 224, 224, 3] -> vector."""
     tower = compiled(Tower(weights), torch.zeros(2, 3, 224, 224), threads)
 
-    def extract(crops: Pixels) -> tuple[Array, Array]:
+    def extract(crops: Pixels) -> Array:
         x = ((crops.astype(np.float32) - MEAN) / STD).transpose(0, 3, 1, 2)
-        vector, tokens = tower(np.ascontiguousarray(x))
-        return vector, tokens
+        return tower(np.ascontiguousarray(x))[0]
 
     return extract
 
@@ -126,13 +117,10 @@ def teach(store: Path, extract: Extract, passes: list[int], batch: int = 64) -> 
     p = np.load(out / "projection.npz")
     shape = crops.shape[:2]
     vector = array(out / "vector.npy", np.float16, (*shape, VECTOR))
-    tokens = array(out / "tokens.npy", np.float16, (*shape, 7, 7, TOKENS))
     done = array(out / "done.npy", np.bool_, shape)
     for turn in passes:
-        for rows in _batches(packed & ~done[:, turn], batch, f"teacher, pass {turn}"):
-            v, t = extract(crops[rows, turn])
-            vector[rows, turn] = (v - p["vector_mean"]) @ p["vector"]
-            tokens[rows, turn] = ((t - p["tokens_mean"]) @ p["tokens"]).reshape(-1, 7, 7, TOKENS)
+        for rows in batches(packed & ~done[:, turn], batch, f"teacher, pass {turn}"):
+            vector[rows, turn] = (extract(crops[rows, turn]) - p["vector_mean"]) @ p["vector"]
             done[rows, turn] = True
 
 
@@ -154,7 +142,7 @@ def teach_logits(store: Path, model: ModelFolder, passes: list[int], batch: int 
     engine = TorchEngine(model.network(), model.mean, model.std, "auto")
     for turn in passes:
         todo = packed & np.isnan(logits[:, turn])
-        for rows in _batches(todo, batch, f"{model.id}, pass {turn}"):
+        for rows in batches(todo, batch, f"{model.id}, pass {turn}"):
             logits[rows, turn] = engine.logits(crops[rows, turn])
 
 
@@ -163,24 +151,34 @@ def _logits(
 ) -> np.memmap[Any, np.dtype[np.float32]]:
     """The logits of a store, as an earlier call of the same model left them."""
     out.mkdir(exist_ok=True)
-    file, owner = out / "logits.npy", out / "logits.json"
-    mine = {"id": model.id, "digest": model.digest}
-    if file.exists() and np.load(file, mmap_mode="r").shape == shape:
-        found = json.loads(owner.read_text("utf-8"))
-        if found != mine:
-            raise ModelError(
-                f"{file} holds the logits of {found['id']} ({found['digest'][:15]}), not of this "
-                f"{model.id} ({model.digest[:15]}): delete it to take another teacher."
-            )
-    else:
-        owner.write_text(json.dumps(mine), "utf-8")
+    file = out / "logits.npy"
+    if file.exists() and np.load(file, mmap_mode="r").shape != shape:
+        file.unlink()
+    if not claimed(file, out / "logits.json", model):
         np.save(file, np.full(shape, np.nan, np.float32))
     return open_memmap(file, "r+")
 
 
-def _batches(
-    todo: npt.NDArray[np.bool_], batch: int, title: str
-) -> Iterator[npt.NDArray[np.int64]]:
+def claimed(file: Path, owner: Path, model: ModelFolder) -> bool:
+    """Whether there is a file already, and it is this model's; whose it is, stands beside it.
+
+    Raises:
+        ModelError: it is another model's.
+    """
+    mine = {"id": model.id, "digest": model.digest}
+    if not file.exists():
+        owner.write_text(json.dumps(mine), "utf-8")
+        return False
+    found = json.loads(owner.read_text("utf-8"))
+    if found != mine:
+        raise ModelError(
+            f"{file} is by {found['id']} ({found['digest'][:15]}), not by this {model.id} "
+            f"({model.digest[:15]}): delete it to take another teacher."
+        )
+    return True
+
+
+def batches(todo: npt.NDArray[np.bool_], batch: int, title: str) -> Iterator[npt.NDArray[np.int64]]:
     """The rows that are still to do, some at a time."""
     rows = np.flatnonzero(todo)
     for start in track(range(0, len(rows), batch), title):
@@ -191,14 +189,9 @@ def _fit_projection(
     out: Path, crops: Pixels, packed: npt.NDArray[np.int64], extract: Extract, batch: int
 ) -> None:
     rows = np.sort(np.random.default_rng(0).choice(packed, min(4096, len(packed)), replace=False))
-    pairs = [
+    samples = [
         extract(crops[rows[i : i + batch], i // batch % crops.shape[1]])
         for i in track(range(0, len(rows), batch), "teacher, projection")
     ]
-    vector_mean, vector = whitening(np.concatenate([v for v, _ in pairs]), VECTOR)
-    some = np.concatenate([t[:, ::7].reshape(-1, t.shape[2]) for _, t in pairs])
-    tokens_mean, tokens = whitening(some, TOKENS)
-    np.savez(
-        out / "projection.npz",
-        vector_mean=vector_mean, vector=vector, tokens_mean=tokens_mean, tokens=tokens,
-    )  # fmt: skip
+    mean, directions = whitening(np.concatenate(samples), VECTOR)
+    np.savez(out / "projection.npz", vector_mean=mean, vector=directions)

@@ -8,14 +8,15 @@ set so that the network computes what it did.
 from typing import Any
 
 import torch
+from torch import nn
 
 from tellsign.models import architectures
-from tellsign.models.architectures import LevitDetector
+from tellsign.models.architectures import Fused
 from tellsign.models.folder import ModelError, ModelFolder
 
 
 @torch.no_grad()
-def unfused(folder: ModelFolder, x: torch.Tensor) -> LevitDetector:
+def unfused(folder: ModelFolder, x: torch.Tensor) -> nn.Module:
     """The network of a model folder with batch norms, its statistics those of a batch `x`.
 
     `x` is float [n, 3, 224, 224], normalised.
@@ -25,7 +26,7 @@ def unfused(folder: ModelFolder, x: torch.Tensor) -> LevitDetector:
     """
     weights = dict(folder.weights)
     network = architectures.create(folder.config).eval()
-    if not isinstance(network, LevitDetector):
+    if not isinstance(network, Fused):
         raise ModelError(f"{folder.name} is not a LeViT-128S.")
     norms: dict[str, Any] = {
         name: module

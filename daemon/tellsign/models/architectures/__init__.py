@@ -14,8 +14,8 @@ from torch.overrides import TorchFunctionMode
 from tellsign.models.architectures.classics import CNN8, LeNet5
 from tellsign.models.architectures.clip import ClipTower
 from tellsign.models.architectures.fcn import PixelDetector
-from tellsign.models.architectures.levit import LevitDetector
-from tellsign.models.architectures.statistics import StatisticsDetector
+from tellsign.models.architectures.levit import Fused, LevitDetector, LevitStatistics
+from tellsign.models.architectures.statistics import StatisticsDetector, StatisticsReader
 from tellsign.models.architectures.svm import ResNetSVM
 
 TIMM = frozenset({
@@ -26,6 +26,7 @@ TIMM = frozenset({
 
 OWN: dict[str, Callable[..., nn.Module]] = {
     "levit_128s": LevitDetector,
+    "levit_128s_statistics": LevitStatistics,
     "lenet5": LeNet5,
     "cnn8": CNN8,
     "resnet18_svm": ResNetSVM,
@@ -39,8 +40,8 @@ _NO_FILLERS = frozenset({"requires_grad_", "detach_"})
 """What changes a parameter in place, but not its numbers."""
 
 __all__ = [
-    "CNN8", "OWN", "TIMM", "ClipTower", "LeNet5", "LevitDetector", "PixelDetector", "ResNetSVM",
-    "StatisticsDetector", "create", "unfilled",
+    "CNN8", "OWN", "TIMM", "ClipTower", "Fused", "LeNet5", "LevitDetector", "LevitStatistics",
+    "PixelDetector", "ResNetSVM", "StatisticsDetector", "StatisticsReader", "create", "unfilled",
 ]  # fmt: skip
 
 

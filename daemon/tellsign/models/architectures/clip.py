@@ -37,8 +37,8 @@ class ClipTower(nn.Module):
         norm = nn.BatchNorm1d(width, affine=False)
         self.head = nn.Sequential(norm, nn.Dropout(0.2), *layers)
 
-    def taken(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Class tokens and mean patch token, float [n, 768 (taps + 1)]; the last block's tokens."""
+    def taken(self, x: torch.Tensor) -> torch.Tensor:
+        """Class tokens and mean patch token, float [n, 768 (taps + 1)]."""
         tower = self.backbone
         x = tower.norm_pre(tower._pos_embed(tower.patch_embed(x)))
         classes = []
@@ -46,8 +46,8 @@ class ClipTower(nn.Module):
             x = block(x)
             if number in self.taps:
                 classes.append(x[:, 0])
-        return torch.cat([*classes, x[:, 1:].mean(1)], dim=1), x
+        return torch.cat([*classes, x[:, 1:].mean(1)], dim=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(self.taken(x)[0]).squeeze(1)
+        logits: torch.Tensor = self.head(self.taken(x)).squeeze(1)
         return logits

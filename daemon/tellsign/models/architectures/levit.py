@@ -1,14 +1,38 @@
-"""LeViT-128S with the detector's head: the network that comes with Tellsign."""
+"""LeViT-128S (Graham et al., 2021) with two heads: the network that comes with Tellsign."""
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import timm
 import torch
 from torch import nn
 
+from tellsign.models.architectures.statistics import StatisticsReader
 
-class LevitDetector(nn.Module):
-    """LeViT-128S (Graham et al., 2021) with the detector head of the original report.
+
+def backbone() -> Any:
+    """timm's network without a head of its own."""
+    return timm.create_model("levit_128s", pretrained=False, num_classes=0)
+
+
+class Fused:
+    """A network whose batch norms are folded into their neighbours where it does not learn."""
+
+    backbone: Any
+
+    def fuse(self) -> None:
+        """Fold them, for inference."""
+        fuse_batch_norms(self.backbone)
+
+    def cam_layer(self) -> nn.Module:
+        """The 14x14 stage, whose tokens Grad-CAM reads."""
+        stage: nn.Module = self.backbone.stages[0]
+        return stage
+
+
+class LevitDetector(Fused, nn.Module):
+    """With the detector head of the original report.
 
     The 384-channel last feature map goes through a 1x1 convolution to 64 channels, ReLU, average
     pooling and a linear layer: float [n, 3, 224, 224] -> logits float [n], positive for AI.
@@ -18,7 +42,7 @@ class LevitDetector(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backbone: Any = timm.create_model("levit_128s", pretrained=False, num_classes=0)
+        self.backbone = backbone()
         self.head = nn.Sequential(
             nn.Conv2d(384, 64, 1),
             nn.ReLU(),
@@ -36,14 +60,30 @@ class LevitDetector(nn.Module):
         logits: torch.Tensor = self.head(self.features(x)).squeeze(1)
         return logits
 
-    def fuse(self) -> None:
-        """Fold the batch norms into their neighbours, for inference."""
-        fuse_batch_norms(self)
 
-    def cam_layer(self) -> nn.Module:
-        """The 14x14 stage, whose tokens Grad-CAM reads."""
-        stage: nn.Module = self.backbone.stages[0]
-        return stage
+class LevitStatistics(Fused, StatisticsReader):
+    """With a head on the statistics of the stem's convolutions and of each stage.
+
+    float [n, 3, 224, 224] -> logits float [n], positive for AI.
+    """
+
+    CHANNELS = (16, 32, 64, 128, 128, 256, 384)
+
+    def __init__(self, hidden: int = 256) -> None:
+        super().__init__(self.CHANNELS, hidden)
+        self.backbone = backbone()
+
+    def maps(self, x: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Those of the stem's four convolutions, before they are activated, and of each stage."""
+        for number, layer in enumerate(self.backbone.stem):
+            x = layer(x)
+            if number % 2 == 0:
+                yield x
+        tokens = x.flatten(2).transpose(1, 2)
+        for stage in self.backbone.stages:
+            tokens = stage(tokens)
+            side = math.isqrt(tokens.shape[1])
+            yield tokens.transpose(1, 2).unflatten(2, (side, side))
 
 
 def fuse_batch_norms(module: nn.Module) -> None:
