@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from tellsign.models import folder
 from tellsign.models.folder import FILES, sha256
+from tellsign.models.quantised import restored
 from tellsign.models.registry import BUNDLED
 from tellsign.settings import DEFAULT_MODEL
 
@@ -23,6 +24,14 @@ def make(path: Path, model_id: str = "other", shift: float = 0.0) -> Path:
         weights = load_file(path / "model.safetensors")
         weights["head.4.bias"] = weights["head.4.bias"] + shift
         save_file(weights, path / "model.safetensors")
+    reseal(path)
+    return path
+
+
+def in_floats(path: Path) -> Path:
+    """A model folder with nothing of its weights as int8 any more: three times the bytes."""
+    weights = restored(load_file(path / "model.safetensors"))
+    save_file(weights, path / "model.safetensors")
     reseal(path)
     return path
 

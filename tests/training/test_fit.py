@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from tellsign.detector import Detector
 from tellsign.models import folder as model_folder
+from tellsign.models.folder import ModelFolder
 from tellsign_training import journal
 from tellsign_training.calibrate import calibrate
 from tellsign_training.cli import app
@@ -25,6 +26,7 @@ from tellsign_training.data import DataError, read_manifest
 from tellsign_training.delivery import TIERS, deliver, random_delivery
 from tellsign_training.export import export
 from tellsign_training.fit import Setting, fit
+from tellsign_training.hints import teach_hints
 from tellsign_training.networks import build, set_training
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
 from tellsign_training.scores import score
@@ -32,6 +34,8 @@ from tellsign_training.stores import Store, open_store
 from tellsign_training.teacher import whitening
 from tests.conftest import saved, scene
 from tests.training.conftest import pack_splits
+
+TEACHER = ModelFolder(model_folder("lite0-statistics"))
 
 
 def test_from_a_manifest_to_a_detector_that_scores(manifest: Path, tmp_path: Path) -> None:
@@ -43,9 +47,10 @@ def test_from_a_manifest_to_a_detector_that_scores(manifest: Path, tmp_path: Pat
     assert store.packed.sum() == 7
     pack(read_manifest(manifest, "train"), tmp_path / "train", CropPlan(4, recipe.views), 2)
     assert (open_store(tmp_path / "train").crops == store.crops).all()
-    teacher = str(model_folder("lite0-statistics"))
-    words = ["teach", str(tmp_path / "train"), "--hints", teacher, "--model", teacher]
+    teacher = str(TEACHER.path)
+    words = ["teach", str(tmp_path / "train"), "--model", teacher]
     assert CliRunner().invoke(app, words).exit_code == 0
+    teach_hints(tmp_path / "train", TEACHER, [3, 0])
     store = open_store(tmp_path / "train")
 
     whole = list(_fit(recipe, store, val, tmp_path / "whole"))
@@ -79,6 +84,7 @@ import os, signal, sys
 from pathlib import Path
 from dataclasses import replace
 from tellsign_training.fit import Setting, fit
+from tellsign_training.hints import teach_hints
 from tellsign_training.networks import build
 from tellsign_training.recipe import read_recipe
 from tellsign_training.stores import open_store
@@ -97,6 +103,7 @@ list(fit(recipe, build(recipe), [train], [1.0], val, out, setting))
 def test_killed_in_mid_epoch_it_goes_on_to_the_same_result(manifest: Path, tmp_path: Path) -> None:
     recipe = read_recipe("levit-128s")
     pack_splits(manifest, tmp_path, CropPlan(4, recipe.views))
+    teach_hints(tmp_path / "train", TEACHER, [1, 2])
     for name, kills in (("whole", [99]), ("killed", [2, 5, 99])):
         for kill_at in kills:
             command = [sys.executable, "-c", KILLED, tmp_path, tmp_path / name, str(kill_at)]
@@ -107,7 +114,7 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_result(manifest: Path, tmp_p
     for name, value in a["learner"].items():
         assert value.equal(b["learner"][name]), name
     logs = [journal.read(tmp_path / name) for name in ("whole", "killed")]
-    same = ("epoch", "val_auc", "best", "label")
+    same = ("epoch", "val_auc", "best", "label", "hints")
     assert [[row[k] for k in same] for row in logs[0]] == [
         [row[k] for k in same] for row in logs[1]
     ]
@@ -116,6 +123,7 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_result(manifest: Path, tmp_p
 def test_two_processes_of_torchrun_train_together(manifest: Path, tmp_path: Path) -> None:
     recipe = read_recipe("levit-128s")
     pack_splits(manifest, tmp_path, CropPlan(2, recipe.views))
+    teach_hints(tmp_path / "train", TEACHER, [1])
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
         "-m", "tellsign_training.cli", "fit", "levit-128s", "--store", tmp_path / "train",
@@ -130,7 +138,8 @@ def test_two_processes_of_torchrun_train_together(manifest: Path, tmp_path: Path
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert [row["epoch"] for row in journal.read(tmp_path / "out")] == [1]
+    [row] = journal.read(tmp_path / "out")
+    assert row["hints"] > 0
 
 
 def test_a_model_folder_is_trained_further(manifest: Path, tmp_path: Path) -> None:
@@ -141,7 +150,11 @@ def test_a_model_folder_is_trained_further(manifest: Path, tmp_path: Path) -> No
     done = CliRunner().invoke(app, ["fit", "levit-128s", *command])
     assert done.exit_code == 0, done.output
     [row] = journal.read(tmp_path / "out")
-    assert row["label"] < 2
+    assert row["label"] < 2 * read_recipe("levit-128s").fit.label_weight
+    assert "No store has hints" in done.output
+    teach_hints(tmp_path / "train", TEACHER, [0])
+    other = CliRunner().invoke(app, ["fit", "levit-128s", *command])
+    assert (other.exit_code, "delete it" in " ".join(other.output.split())) == (2, True)
     other = CliRunner().invoke(app, ["fit", "resnet18", *command])
     assert other.exit_code == 2
     assert "levit-128s is no resnet18" in " ".join(other.output.split())

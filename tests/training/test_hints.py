@@ -54,20 +54,26 @@ def test_hints_are_what_the_teacher_computes(store: Path) -> None:
 
 
 def test_they_are_taken_once_and_by_one_teacher(store: Path) -> None:
-    opened = open_store(store)
-    before = np.array(opened.hints["statistics"])
+    known = np.flatnonzero(open_store(store).packed)
+    file = hints.folder(store) / "statistics.npy"
+    np.load(file, mmap_mode="r+")[known, 1] = 7
     words = ["teach", str(store), "--hints", str(folder(TEACHER)), "--passes", "0,1"]
     assert CliRunner().invoke(app, words).exit_code == 0
     after = open_store(store)
-    assert after.hinted[after.packed].all()
-    assert (after.hints["statistics"][:, 1] == before[:, 1]).all()
+    assert after.hinted[known].all()
+    assert (after.hints["statistics"][known, 1] == 7).all()
+    assert (np.abs(after.hints["statistics"][known, 0]) <= MOST).all()
 
     owner = hints.folder(store) / "hints.json"
     owner.write_text(owner.read_text().replace("sha256:", "sha256:0"))
     done = CliRunner().invoke(app, words)
     assert (done.exit_code, "delete it to take another teacher" in _flat(done.output)) == (2, True)
     done = CliRunner().invoke(app, [*words[:3], str(folder("clip-vit-b16")), *words[4:]])
-    assert (done.exit_code, "take lite0-statistics" in _flat(done.output)) == (2, True)
+    assert (done.exit_code, "the folder of lite0-statistics" in _flat(done.output)) == (2, True)
+
+    (hints.folder(store) / "moments.npz").unlink()
+    assert CliRunner().invoke(app, [*words[:5], "0"]).exit_code == 0
+    assert not open_store(store).hinted[:, 1].any()
 
 
 def _flat(output: str) -> str:
@@ -95,10 +101,23 @@ def test_only_what_has_hints_is_learned_from_them(store: Path) -> None:
 def test_muon_learns_them(store: Path, tmp_path: Path) -> None:
     """On a few crops, which are soon known by heart."""
     plan = replace(
-        RECIPE.fit, epochs=2, samples_per_epoch=96, batch=8, warmup_epochs=0.1, ema_decay=0.5
+        RECIPE.fit, epochs=2, samples_per_epoch=96, batch=8, warmup_epochs=0.1, accumulate=2
     )  # fmt: skip
     recipe, opened = replace(RECIPE, fit=plan), open_store(store)
     rows = [*fit(recipe, build(recipe), [opened], [1.0], opened, tmp_path / "out", Setting("cpu"))]
     assert rows[1]["hints"] < 0.8 * rows[0]["hints"]
+    learner = Learner(build(recipe), plan)
+    taken = [
+        {id(p) for group in optimizer.param_groups for p in group["params"]}
+        for optimizer in optimizers(learner, plan)
+    ]
+    every = {id(p) for p in learner.parameters()}
+    assert set.union(*taken) == every
+    assert sum(map(len, taken)) == len(every)
+    linear = [m for m in learner.detector.backbone.modules() if isinstance(m, torch.nn.Linear)]
+    assert taken[0] == {id(m.weight) for m in linear}
     with pytest.raises(RecipeError, match="muon are known"):
-        optimizers(build(recipe), build(recipe), replace(plan, optimizer="nothing"))
+        optimizers(learner, replace(plan, optimizer="nothing"))
+    convolution = Learner(torch.nn.Conv2d(3, 1, 1), replace(plan, hints_weight=0.0))
+    with pytest.raises(RecipeError, match="take adamw"):
+        optimizers(convolution, plan)

@@ -102,7 +102,11 @@ def test_leaks_stop_a_measurement_or_are_left_out(data: Path, tmp_path: Path) ->
     assert len(kept.read_text("utf-8").splitlines()) == 1 + 2 * 8
 
 
-def test_two_models_are_measured_on_a_folder_by_one_command(data: Path, tmp_path: Path) -> None:
+def test_two_models_are_measured_on_a_folder_by_one_command(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first may run on torch, which rounds bfloat16 otherwise than the graph that it leaves.
+    monkeypatch.setenv("TELLSIGN_PRECISION", "f32")
     models = [shutil.copytree(MODEL, tmp_path / name / "levit") for name in "ab"]
     out = tmp_path / "out"
     shutil.rmtree(data / "train")
@@ -117,7 +121,7 @@ def test_two_models_are_measured_on_a_folder_by_one_command(data: Path, tmp_path
     one, two = report["models"].values()
     assert one["tiers"] == two["tiers"]
     assert list(one["tiers"]) == ALL
-    assert one["cost"]["parameters"] == 7011171
+    assert one["cost"]["parameters"] == ModelFolder(MODEL).info.parameters
     # 0.305 GMACs are the paper's for one view without its classifier (Graham et al., 2021).
     assert one["cost"]["gmacs"] / one["cost"]["views"] == pytest.approx(0.305, rel=0.05)
     assert "| clean |" in done.output

@@ -31,7 +31,7 @@ from tellsign_training.fit import Setting, fit, normalised
 from tellsign_training.networks import build, learns
 from tellsign_training.probe import probe
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
-from tellsign_training.stores import open_store
+from tellsign_training.stores import have_hints, open_store
 from tellsign_training.svm import fit_svm
 from tellsign_training.terminal import WORKERS, Data, RecipeName, StorePath, Weights, stop
 from tellsign_training.unfuse import unfused
@@ -193,6 +193,11 @@ def fit_command(
         network = (
             _start(start, stores[0].crops, plan) if start else build(plan, weights, from_scratch)
         )
+        if plan.fit.hints_weight and not have_hints(stores):
+            console.print(
+                "No store has hints, so there are fewer to learn from: `tellsign-train teach STORE "
+                "--hints FOLDER` takes them."
+            )
         if isinstance(network, ResNetSVM):
             console.print_json(
                 data=fit_svm(plan, network, stores, open_store(val), out), indent=None

@@ -25,7 +25,7 @@ from tellsign_training.learner import Learner
 from tellsign_training.networks import plain, set_training
 from tellsign_training.optimizers import optimizers
 from tellsign_training.recipe import FitPlan, Recipe, RecipeError
-from tellsign_training.stores import Batch, Batches, Store, ahead
+from tellsign_training.stores import Batch, Batches, Store, ahead, have_hints
 from tellsign_training.workers import Workers
 
 Tick = Callable[[int, int], None]
@@ -115,19 +115,30 @@ class Run:
         self.learner = Learner(network, plan).to(self.device)
         self.learner = self.learner.to(memory_format=torch.channels_last)
         self.average = deepcopy(self.learner)
-        self.optimizers = optimizers(network, self.learner, plan)
+        self.optimizers = optimizers(self.learner, plan)
         self.step, self.best, self.best_epoch, self.seconds = 0, -1.0, 0, 0.0
         self.totals: Counter[str] = Counter()
 
     def resume(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            RecipeError: it is of another network, optimizer or version, or of stores without hints.
+        """
         state = torch.load(path, map_location=self.device, weights_only=True)
-        for name in self.KEPT:
-            getattr(self, name).load_state_dict(state[name])
-        for optimizer, left in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(left)
-        for name in self.NUMBERS:
-            setattr(self, name, state[name])
-        self.totals = Counter(state["totals"])
+        try:
+            for name in self.KEPT:
+                getattr(self, name).load_state_dict(state[name])
+            for optimizer, left in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(left)
+            for name in self.NUMBERS:
+                setattr(self, name, state[name])
+            self.totals = Counter(state["totals"])
+        except (KeyError, RuntimeError, ValueError):
+            raise RecipeError(
+                f"{path} is of another recipe or version, or its stores had other hints: "
+                "delete it, or take another --out."
+            ) from None
 
     def save(self, path: Path) -> None:
         """Complete or as it was before: a kill at any moment leaves a checkpoint to go on from."""
@@ -173,7 +184,7 @@ def fit(
     """Train a network; yields the log of each epoch. Goes on from `out/last.pt` if there is one.
 
     What is learned from hints is learned from crops as they were when those were taken: they are
-    neither mirrored nor jittered. Without hints in any store, nothing is learned from hints.
+    neither mirrored nor jittered. Where no store has hints, labels and logits are all.
 
     `out/best.safetensors` holds the averaged weights of the epoch with the highest AUC on `val`.
 
@@ -181,7 +192,7 @@ def fit(
         RecipeError: a setting that is unknown or does not fit the network.
     """
     setting = setting or Setting()
-    if not any(store.hints for store in stores):
+    if not have_hints(stores):
         recipe = replace(recipe, fit=replace(recipe.fit, hints_weight=0.0))
     plan, workers = recipe.fit, Workers()
     out.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,8 @@ from tellsign_training.terminal import WORKERS
 
 SHAPES = {"28": (40, 28, 28), "14": (112, 14, 14), "7": (192, 7, 7), "statistics": (992,)}
 """Of the hints of a crop: the last map of each side, and the statistics of all maps."""
+SIDE = 224
+"""Of the crops that have them."""
 MOST = 6.0
 """Standard deviations by which a hint may be off."""
 LEAST = 1e-4
@@ -66,6 +68,9 @@ class Hinting(nn.Module):
 def teach_hints(store: Path, model: ModelFolder, passes: list[int]) -> None:
     """Write the hints of these passes of a store, going on with what an earlier call left.
 
+    A store takes over the moments of another where its moments.npz and hints.json lie already: all
+    stores of a training need the same.
+
     Raises:
         ModelError: the model is none that gives hints, or the store has another one's.
     """
@@ -74,7 +79,8 @@ def teach_hints(store: Path, model: ModelFolder, passes: list[int]) -> None:
     take = _taker(model, crops.shape[2])
     out = folder(store)
     out.mkdir(parents=True, exist_ok=True)
-    if not claimed(out / "done.npy", out / "hints.json", model):
+    if not claimed(out / "moments.npz", out / "hints.json", model):
+        (out / "done.npy").unlink(missing_ok=True)
         _fit_moments(out, crops, np.flatnonzero(packed), take)
     moments = np.load(out / "moments.npz")
     arrays = {
@@ -93,8 +99,13 @@ def teach_hints(store: Path, model: ModelFolder, passes: list[int]) -> None:
 def _taker(model: ModelFolder, size: int) -> Callable[[Crops], tuple[Array, ...]]:
     """Crops uint8 [n, S, S, 3] -> their hints, in bfloat16."""
     network = model.network()
-    if not isinstance(network, StatisticsReader) or model.plan.size != size:
-        raise _unfit(model, size)
+    if size != SIDE or model.plan.size != SIDE:
+        raise ModelError(
+            f"Hints are of crops of {SIDE} pixels, for models that read such; these have {size}, "
+            f"and {model.id} reads {model.plan.size}."
+        )
+    if not isinstance(network, StatisticsReader):
+        raise _unfit(model)
     run = compiled(Hinting(network), torch.zeros(2, 3, size, size), WORKERS)
     mean, deviation = (np.asarray(of, np.float32) * 255 for of in (model.mean, model.std))
 
@@ -104,12 +115,12 @@ def _taker(model: ModelFolder, size: int) -> Callable[[Crops], tuple[Array, ...]
 
     empty = take(np.zeros((1, size, size, 3), np.uint8))
     if [found.shape[1:] for found in empty] != [*SHAPES.values()]:
-        raise _unfit(model, size)
+        raise _unfit(model)
     return take
 
 
-def _unfit(model: ModelFolder, size: int) -> ModelError:
-    return ModelError(f"{model.id} has no hints for crops of {size} pixels: take lite0-statistics.")
+def _unfit(model: ModelFolder) -> ModelError:
+    return ModelError(f"{model.id} has no such maps: take the folder of lite0-statistics.")
 
 
 def _fit_moments(
@@ -125,4 +136,6 @@ def _fit_moments(
         axes = tuple(axis for axis in range(values.ndim) if axis != 1)
         mean, deviation = (of(values, axes, keepdims=True)[0] for of in (np.mean, np.std))
         moments[name] = np.stack([mean, deviation + LEAST])
-    np.savez(out / "moments.npz", **moments)
+    part = out / "moments.part.npz"
+    np.savez(part, **moments)
+    part.replace(out / "moments.npz")

@@ -1,11 +1,11 @@
 """Makes the demo's sample pictures out of public-domain photographs that Python packages ship.
 
-    python -m tellsign_training.samples REALESRGAN.param [OUT]
+    python -m tellsign_training.samples FOLDER [OUT]
 
-Half of them stay photographs; the others are shrunk to an eighth of their sides, and a generative
-network draws all of the picture anew from that. One of these declares it, as generators should, in
-IPTC's Digital Source Type. Needs scikit-image and matplotlib for the photographs, and an ncnn
-network of Real-ESRGAN.
+Half of them stay photographs; the others are shrunk, and a generative network draws all of the
+picture anew from that, one of them several times. One declares it, as generators should, in IPTC's
+Digital Source Type. Needs scikit-image and matplotlib for the photographs, and a folder of the ncnn
+networks of Real-ESRGAN.
 """
 
 import json
@@ -24,7 +24,7 @@ from tellsign.views import resize
 from tellsign_training.fakes import upscaler
 
 QUALITY = 88
-SHRINK = 8
+PLUS, ANIME = "realesrgan-x4plus", "realesrgan-x4plus-anime"
 DECLARATION = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -34,29 +34,36 @@ Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/tr
 
 @dataclass(frozen=True)
 class Photograph:
-    """A public-domain photograph of a package and what the demo does with it."""
+    """A public-domain photograph of a package and what the demo does with it.
+
+    `drawn_by` is the network that draws it anew, so many times, each time from a smaller one.
+    """
 
     file: str
     caption: str
     origin: str
-    generated: bool
+    drawn_by: str = ""
     declares: bool = False
     width: int = 640
+    shrink: int = 8
+    times: int = 1
 
 
 PHOTOGRAPHS = (
-    Photograph("astronaut.png", "Portrait day", "NASA, public domain", False),
-    Photograph("chelsea.png", "Look who is here", "S. van der Walt, CC0", True, width=480),
-    Photograph("coffee.png", "First cup", "R. Michetti, no restrictions", True, declares=True),
-    Photograph("rocket.jpg", "Lift-off", "SpaceX, CC0", True),
-    Photograph("grace_hopper.jpg", "A pioneer", "US Navy, public domain", False),
-    Photograph("hubble_deep_field.jpg", "Far away", "NASA, public domain", False),
-)
+    Photograph("astronaut.png", "Portrait day", "NASA, public domain"),
+    Photograph(
+        "chelsea.png", "Look who is here", "S. van der Walt, CC0", ANIME,
+        width=400, shrink=4, times=5,
+    ),
+    Photograph("coffee.png", "First cup", "R. Michetti, no restrictions", PLUS, declares=True),
+    Photograph("rocket.jpg", "Lift-off", "SpaceX, CC0", PLUS),
+    Photograph("grace_hopper.jpg", "A pioneer", "US Navy, public domain"),
+    Photograph("hubble_deep_field.jpg", "Far away", "NASA, public domain"),
+)  # fmt: skip
 
 
-def make(param: Path, out: Path) -> list[dict[str, str]]:
+def make(networks: Path, out: Path) -> list[dict[str, str]]:
     """Write the pictures and samples.json, which says what each of them is; returns its content."""
-    redraw = upscaler(param, os.cpu_count() or 1, SHRINK)
     out.mkdir(parents=True, exist_ok=True)
     entries = []
     for photograph in PHOTOGRAPHS:
@@ -64,10 +71,16 @@ def make(param: Path, out: Path) -> list[dict[str, str]]:
         height = round(image.height * photograph.width / image.width)
         image = resize(image, photograph.width, height)
         kind, truth = "real", f"a photograph ({photograph.origin})"
-        if photograph.generated:
-            image = Image.fromarray(redraw(np.asarray(image)[None])[0])
+        if photograph.drawn_by:
+            param = networks / f"{photograph.drawn_by}.param"
+            redraw = upscaler(param, os.cpu_count() or 1, photograph.shrink)
+            pixels = np.asarray(image)[None]
+            for _ in range(photograph.times):
+                pixels = redraw(pixels)
+            image = Image.fromarray(pixels[0])
+            often = f" {photograph.times} times" if photograph.times > 1 else ""
             kind = "ai"
-            truth = f"redrawn by Real-ESRGAN from a tiny photograph ({photograph.origin})"
+            truth = f"redrawn{often} by Real-ESRGAN from a tiny photograph ({photograph.origin})"
         name = f"{kind}-{Path(photograph.file).stem.replace('_', '-')}.jpg"
         xmp = DECLARATION if photograph.declares else b""
         image.save(out / name, quality=QUALITY, xmp=xmp)

@@ -73,6 +73,11 @@ def _mapped(path: Path) -> npt.NDArray[Any] | None:
     return np.load(path, mmap_mode="r") if path.exists() else None
 
 
+def have_hints(stores: list[Store]) -> bool:
+    """Whether there is a hint in any of them."""
+    return any(bool(store.hinted.any()) for store in stores)
+
+
 class Batches:
     """Endless batches over several stores, both classes counting the same.
 

@@ -55,8 +55,7 @@ class Tower(nn.Module):
         self.tower.backbone.load_state_dict(whole.state_dict(), strict=False)  # without its end
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        vector: torch.Tensor = self.tower.taken(x)
-        return vector
+        return self.tower.taken(x)
 
 
 Extract = Callable[[Pixels], Array]

@@ -1,4 +1,4 @@
-"""LeViT-128S (Graham et al., 2021) with two heads: the network that comes with Tellsign."""
+"""LeViT-128S (Graham et al., 2021) with either of two heads: what comes with Tellsign."""
 
 import math
 from collections.abc import Iterator
