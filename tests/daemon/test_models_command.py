@@ -39,8 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Larger than what is downloaded before some of it is written."""
-    return in_floats(make(tmp_path / "source"))
+    return make(tmp_path / "source")
 
 
 @pytest.fixture
@@ -314,6 +313,7 @@ def test_download(home: Path, hub: Hub) -> None:
 
 
 def test_killed_download_is_gone_on_with(home: Path, source: Path, hub: Hub) -> None:
+    in_floats(source)  # larger than what is downloaded before some of it is written
     hub.stall_after = 12 * 2**20
     command = [sys.executable, "-m", "tellsign", "models", "install", SOURCE]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -335,7 +335,10 @@ def test_killed_download_is_gone_on_with(home: Path, source: Path, hub: Hub) -> 
     assert left(home) == {"other"}
 
 
-def test_a_part_that_was_changed_meanwhile_is_thrown_away(home: Path, hub: Hub) -> None:
+def test_a_part_that_was_changed_meanwhile_is_thrown_away(
+    home: Path, source: Path, hub: Hub
+) -> None:
+    in_floats(source)
     hub.stall_after = 12 * 2**20
     process = subprocess.Popen([sys.executable, "-m", "tellsign", "models", "install", SOURCE])
     while not (parts := [p for p in home.glob("*/*.part") if p.stat().st_size > 2**20]):
