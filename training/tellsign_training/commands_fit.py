@@ -21,7 +21,7 @@ from rich.text import Text
 from safetensors.torch import save_file
 from torch import nn
 
-from tellsign.models.architectures import Fused, ResNetSVM
+from tellsign.models.architectures import Levit, ResNetSVM
 from tellsign.models.folder import ModelError, ModelFolder
 from tellsign_training.augment import Augmentation
 from tellsign_training.crops import CropPlan, pack
@@ -31,7 +31,7 @@ from tellsign_training.fit import Setting, fit, normalised
 from tellsign_training.networks import build, learns
 from tellsign_training.probe import probe
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
-from tellsign_training.stores import have_hints, open_store
+from tellsign_training.stores import Store, have_hints, open_store
 from tellsign_training.svm import fit_svm
 from tellsign_training.terminal import WORKERS, Data, RecipeName, StorePath, Weights, stop
 from tellsign_training.unfuse import unfused
@@ -193,30 +193,41 @@ def fit_command(
         network = (
             _start(start, stores[0].crops, plan) if start else build(plan, weights, from_scratch)
         )
-        if plan.fit.hints_weight and not have_hints(stores):
-            console.print(
-                "No store has hints, so there are fewer to learn from: `tellsign-train teach STORE "
-                "--hints FOLDER` takes them."
-            )
-        if isinstance(network, ResNetSVM):
-            console.print_json(
-                data=fit_svm(plan, network, stores, open_store(val), out), indent=None
-            )
-            return
-        with _progress() as progress:
-            task = progress.add_task("training", total=None)
-
-            def tick(done: int, total: int) -> None:
-                progress.update(task, completed=done * plan.fit.batch, total=total * plan.fit.batch)
-
-            setting = Setting(device, deterministic, watts=watts, tick=tick)
-            for row in fit(plan, network, stores, shares, open_store(val), out, setting):
-                progress.console.print_json(data=row, indent=None)
+        setting = Setting(device, deterministic, watts=watts)
+        _train(plan, network, stores, shares, open_store(val), out, setting)
     except (RecipeError, ModelError, ValueError) as error:
         stop(str(error))
     except KeyboardInterrupt:
         console.print(f"Stopped. The same command goes on from the last checkpoint of {out}.")
         raise typer.Exit(130) from None
+
+
+def _train(
+    plan: Recipe,
+    network: nn.Module,
+    stores: list[Store],
+    shares: list[float],
+    val: Store,
+    out: Path,
+    setting: Setting,
+) -> None:
+    """Print the log of each epoch as it ends, and how far the training has come."""
+    if plan.fit.hints_weight and not have_hints(stores):
+        console.print(
+            "No store has hints, so there is less to learn from: `tellsign-train teach STORE "
+            "--hints FOLDER` takes them."
+        )
+    if isinstance(network, ResNetSVM):
+        console.print_json(data=fit_svm(plan, network, stores, val, out), indent=None)
+        return
+    with _progress() as progress:
+        task = progress.add_task("training", total=None)
+
+        def tick(done: int, total: int) -> None:
+            progress.update(task, completed=done * plan.fit.batch, total=total * plan.fit.batch)
+
+        for row in fit(plan, network, stores, shares, val, out, replace(setting, tick=tick)):
+            progress.console.print_json(data=row, indent=None)
 
 
 def export_command(
@@ -246,7 +257,7 @@ def _start(path: Path, crops: np.ndarray, recipe: Recipe) -> nn.Module:
     if folder.config["architecture"] != recipe.network["architecture"]:
         raise RecipeError(f"{path.name} is no {recipe.network['architecture']}.")
     network = folder.network()
-    if isinstance(network, Fused):
+    if isinstance(network, Levit):
         some = np.array(crops[:: max(1, len(crops) // 512), 0])
         network = unfused(folder, normalised(torch.from_numpy(some), recipe.mean, recipe.std))
     learns(network, recipe.learns)

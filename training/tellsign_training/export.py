@@ -43,7 +43,7 @@ def export(
         described["options"] = {"support_vectors": len(trained["vectors"])}
     network = architectures.create(described)
     network.load_state_dict(trained, strict=True)
-    if isinstance(network, architectures.Fused):
+    if isinstance(network, architectures.Levit):
         network.eval().fuse()
     trained = {k: v.contiguous() for k, v in network.state_dict().items()}
     save_file(quantised(trained) if small else trained, part / "model.safetensors")

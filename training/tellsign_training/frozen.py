@@ -12,7 +12,9 @@ from torch import nn
 from tellsign.engines.openvino import library
 
 Array = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
 Compiled = Callable[[Array], tuple[Array, ...]]
+Read = Callable[[Pixels], tuple[Array, ...]]
 
 
 def compiled(network: nn.Module, example: torch.Tensor, threads: int) -> Compiled:
@@ -24,3 +26,14 @@ def compiled(network: nn.Module, example: torch.Tensor, threads: int) -> Compile
     options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "bf16"}
     run = ov.Core().compile_model(model, "CPU", options)
     return lambda x: tuple(run(x).values())
+
+
+def reader(network: nn.Module, mean: Array, std: Array, size: int, threads: int) -> Read:
+    """The same of crops, uint8 [n, size, size, 3]; mean and deviation are in levels of 255."""
+    run = compiled(network, torch.zeros(2, 3, size, size), threads)
+
+    def read(crops: Pixels) -> tuple[Array, ...]:
+        x = ((crops.astype(np.float32) - mean) / std).transpose(0, 3, 1, 2)
+        return run(np.ascontiguousarray(x))
+
+    return read

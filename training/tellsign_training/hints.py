@@ -13,21 +13,19 @@ weights. Each channel has a mean of 0 and a standard deviation of 1 over the cro
 Of Lite 0 that is 127 kB a crop.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.progress import track
 from torch import nn
 
 from tellsign.models.architectures import StatisticsReader
 from tellsign.models.folder import ModelError, ModelFolder
 from tellsign_training.crops import Crops, array
-from tellsign_training.frozen import Array, compiled
-from tellsign_training.teacher import batches, claimed
+from tellsign_training.frozen import Read, reader
+from tellsign_training.teacher import batches, claimed, over_sample
 from tellsign_training.terminal import WORKERS
 
 SHAPES = {"28": (40, 28, 28), "14": (112, 14, 14), "7": (192, 7, 7), "statistics": (992,)}
@@ -76,7 +74,7 @@ def teach_hints(store: Path, model: ModelFolder, passes: list[int]) -> None:
     """
     crops = np.load(store / "crops.npy", mmap_mode="r")
     packed = np.load(store / "done.npy")
-    take = _taker(model, crops.shape[2])
+    take = _reader(model, crops.shape[2])
     out = folder(store)
     out.mkdir(parents=True, exist_ok=True)
     if not claimed(out / "moments.npz", out / "hints.json", model):
@@ -96,7 +94,7 @@ def teach_hints(store: Path, model: ModelFolder, passes: list[int]) -> None:
             done[rows, turn] = True
 
 
-def _taker(model: ModelFolder, size: int) -> Callable[[Crops], tuple[Array, ...]]:
+def _reader(model: ModelFolder, size: int) -> Read:
     """Crops uint8 [n, S, S, 3] -> their hints, in bfloat16."""
     network = model.network()
     if size != SIDE or model.plan.size != SIDE:
@@ -104,32 +102,22 @@ def _taker(model: ModelFolder, size: int) -> Callable[[Crops], tuple[Array, ...]
             f"Hints are of crops of {SIDE} pixels, for models that read such; these have {size}, "
             f"and {model.id} reads {model.plan.size}."
         )
-    if not isinstance(network, StatisticsReader):
-        raise _unfit(model)
-    run = compiled(Hinting(network), torch.zeros(2, 3, size, size), WORKERS)
+    if not isinstance(network, StatisticsReader) or not _gives_hints(network):
+        raise ModelError(f"{model.id} has no such maps: take the folder of lite0-statistics.")
     mean, deviation = (np.asarray(of, np.float32) * 255 for of in (model.mean, model.std))
-
-    def take(crops: Crops) -> tuple[Array, ...]:
-        x = ((crops - mean) / deviation).transpose(0, 3, 1, 2)
-        return run(np.ascontiguousarray(x))
-
-    empty = take(np.zeros((1, size, size, 3), np.uint8))
-    if [found.shape[1:] for found in empty] != [*SHAPES.values()]:
-        raise _unfit(model)
-    return take
+    return reader(Hinting(network), mean, deviation, size, WORKERS)
 
 
-def _unfit(model: ModelFolder) -> ModelError:
-    return ModelError(f"{model.id} has no such maps: take the folder of lite0-statistics.")
+@torch.inference_mode()
+def _gives_hints(network: StatisticsReader) -> bool:
+    maps = [*network.maps(torch.zeros(1, 3, SIDE, SIDE))]
+    shapes = {str(found.shape[3]): tuple(found.shape[1:]) for found in maps}
+    shapes["statistics"] = (2 * sum(found.shape[1] for found in maps),)
+    return all(shapes.get(name) == shape for name, shape in SHAPES.items())
 
 
-def _fit_moments(
-    out: Path, crops: Crops, packed: npt.NDArray[np.int64],
-    take: Callable[[Crops], tuple[Array, ...]],
-) -> None:  # fmt: skip
-    rows = np.sort(np.random.default_rng(0).choice(packed, min(SAMPLE, len(packed)), replace=False))
-    starts = track(range(0, len(rows), AT_ONCE), "hints, moments")
-    parts = [take(crops[rows[i : i + AT_ONCE], i // AT_ONCE % crops.shape[1]]) for i in starts]
+def _fit_moments(out: Path, crops: Crops, packed: npt.NDArray[np.int64], take: Read) -> None:
+    parts = over_sample(take, crops, packed, SAMPLE, AT_ONCE, "hints, moments")
     moments: dict[str, Any] = {}
     for name, found in zip(SHAPES, zip(*parts, strict=True), strict=True):
         values = np.concatenate(found)

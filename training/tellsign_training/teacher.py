@@ -16,7 +16,7 @@ those traces lie, weigh as much as the coarse ones of content.
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +32,9 @@ from tellsign.engines.torch import TorchEngine
 from tellsign.models.architectures import ClipTower
 from tellsign.models.folder import ModelError, ModelFolder
 from tellsign_training.crops import array
-from tellsign_training.frozen import Array, compiled
+from tellsign_training.frozen import Array, Pixels, reader
 
-Pixels = npt.NDArray[np.uint8]
+Taken = TypeVar("Taken")
 
 TAPS = (4, 6, 8)
 VECTOR = ClipTower.DIRECTIONS
@@ -63,13 +63,8 @@ Extract = Callable[[Pixels], Array]
 
 def extractor(weights: Path, threads: int) -> Extract:
     """The tower on OpenVINO in bfloat16: uint8 [n, 224, 224, 3] -> vector."""
-    tower = compiled(Tower(weights), torch.zeros(2, 3, 224, 224), threads)
-
-    def extract(crops: Pixels) -> Array:
-        x = ((crops.astype(np.float32) - MEAN) / STD).transpose(0, 3, 1, 2)
-        return tower(np.ascontiguousarray(x))[0]
-
-    return extract
+    tower = reader(Tower(weights), MEAN, STD, 224, threads)
+    return lambda crops: tower(crops)[0]
 
 
 def whitening(samples: Array, components: int) -> tuple[Array, Array]:
@@ -184,13 +179,25 @@ def batches(todo: npt.NDArray[np.bool_], batch: int, title: str) -> Iterator[npt
         yield rows[start : start + batch]
 
 
+def over_sample(
+    take: Callable[[Pixels], Taken],
+    crops: Pixels,
+    packed: npt.NDArray[np.int64],
+    most: int,
+    batch: int,
+    title: str,
+) -> list[Taken]:
+    """What is taken of so many pictures, drawn at random, a batch of one pass after another."""
+    rows = np.sort(np.random.default_rng(0).choice(packed, min(most, len(packed)), replace=False))
+    return [
+        take(crops[rows[i : i + batch], i // batch % crops.shape[1]])
+        for i in track(range(0, len(rows), batch), title)
+    ]
+
+
 def _fit_projection(
     out: Path, crops: Pixels, packed: npt.NDArray[np.int64], extract: Extract, batch: int
 ) -> None:
-    rows = np.sort(np.random.default_rng(0).choice(packed, min(4096, len(packed)), replace=False))
-    samples = [
-        extract(crops[rows[i : i + batch], i // batch % crops.shape[1]])
-        for i in track(range(0, len(rows), batch), "teacher, projection")
-    ]
+    samples = over_sample(extract, crops, packed, 4096, batch, "teacher, projection")
     mean, directions = whitening(np.concatenate(samples), VECTOR)
     np.savez(out / "projection.npz", vector_mean=mean, vector=directions)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tellsign.models import architectures
-from tellsign.models.architectures import Fused
+from tellsign.models.architectures import Levit
 from tellsign.models.folder import ModelError, ModelFolder
 
 
@@ -26,7 +26,7 @@ def unfused(folder: ModelFolder, x: torch.Tensor) -> nn.Module:
     """
     weights = dict(folder.weights)
     network = architectures.create(folder.config).eval()
-    if not isinstance(network, Fused):
+    if not isinstance(network, Levit):
         raise ModelError(f"{folder.name} is not a LeViT-128S.")
     norms: dict[str, Any] = {
         name: module

@@ -132,7 +132,7 @@ class ModelFolder:
 
         try:
             network = architectures.unfilled(self.config).eval()
-            if isinstance(network, architectures.Fused):
+            if isinstance(network, architectures.Levit):
                 network.fuse()  # as the weights of a model folder are
             network.load_state_dict(self.weights, strict=True)
         except (ValueError, RuntimeError) as error:

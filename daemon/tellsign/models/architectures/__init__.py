@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from tellsign.models.architectures.classics import CNN8, LeNet5
 from tellsign.models.architectures.clip import ClipTower
 from tellsign.models.architectures.fcn import PixelDetector
-from tellsign.models.architectures.levit import Fused, LevitDetector, LevitStatistics
+from tellsign.models.architectures.levit import Levit, LevitDetector, LevitStatistics
 from tellsign.models.architectures.statistics import StatisticsDetector, StatisticsReader
 from tellsign.models.architectures.svm import ResNetSVM
 
@@ -40,7 +40,7 @@ _NO_FILLERS = frozenset({"requires_grad_", "detach_"})
 """What changes a parameter in place, but not its numbers."""
 
 __all__ = [
-    "CNN8", "OWN", "TIMM", "ClipTower", "Fused", "LeNet5", "LevitDetector", "LevitStatistics",
+    "CNN8", "OWN", "TIMM", "ClipTower", "LeNet5", "Levit", "LevitDetector", "LevitStatistics",
     "PixelDetector", "ResNetSVM", "StatisticsDetector", "StatisticsReader", "create", "unfilled",
 ]  # fmt: skip
 

@@ -11,18 +11,18 @@ from torch import nn
 from tellsign.models.architectures.statistics import StatisticsReader
 
 
-def backbone() -> Any:
-    """timm's network without a head of its own."""
-    return timm.create_model("levit_128s", pretrained=False, num_classes=0)
-
-
-class Fused:
-    """A network whose batch norms are folded into their neighbours where it does not learn."""
+class Levit:
+    """What both have: timm's network, its batch norms folded away where it doesn't learn."""
 
     backbone: Any
 
+    @staticmethod
+    def start() -> Any:
+        """The backbone as it is before it has learned, without a head of its own."""
+        return timm.create_model("levit_128s", pretrained=False, num_classes=0)
+
     def fuse(self) -> None:
-        """Fold them, for inference."""
+        """Fold the batch norms into their neighbours, for inference."""
         fuse_batch_norms(self.backbone)
 
     def cam_layer(self) -> nn.Module:
@@ -31,18 +31,16 @@ class Fused:
         return stage
 
 
-class LevitDetector(Fused, nn.Module):
+class LevitDetector(Levit, nn.Module):
     """With the detector head of the original report.
 
     The 384-channel last feature map goes through a 1x1 convolution to 64 channels, ReLU, average
     pooling and a linear layer: float [n, 3, 224, 224] -> logits float [n], positive for AI.
     """
 
-    GRID = 4
-
     def __init__(self) -> None:
         super().__init__()
-        self.backbone = backbone()
+        self.backbone = self.start()
         self.head = nn.Sequential(
             nn.Conv2d(384, 64, 1),
             nn.ReLU(),
@@ -51,17 +49,13 @@ class LevitDetector(Fused, nn.Module):
             nn.Linear(64, 1),
         )
 
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        """The last feature map, float [n, 384, 4, 4]."""
-        tokens: torch.Tensor = self.backbone.forward_features(x)
-        return tokens.transpose(1, 2).reshape(len(x), 384, self.GRID, self.GRID)
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(self.features(x)).squeeze(1)
+        tokens = self.backbone.forward_features(x)
+        logits: torch.Tensor = self.head(tokens.transpose(1, 2).reshape(-1, 384, 4, 4)).squeeze(1)
         return logits
 
 
-class LevitStatistics(Fused, StatisticsReader):
+class LevitStatistics(Levit, StatisticsReader):
     """With a head on the statistics of the stem's convolutions and of each stage.
 
     float [n, 3, 224, 224] -> logits float [n], positive for AI.
@@ -71,7 +65,7 @@ class LevitStatistics(Fused, StatisticsReader):
 
     def __init__(self, hidden: int = 256) -> None:
         super().__init__(self.CHANNELS, hidden)
-        self.backbone = backbone()
+        self.backbone = self.start()
 
     def maps(self, x: torch.Tensor) -> Iterator[torch.Tensor]:
         """Those of the stem's four convolutions, before they are activated, and of each stage."""
