@@ -1,12 +1,13 @@
 """One loaded model: from bytes or pictures to verdicts and heatmaps."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from tellsign import engines, explain, settings
 from tellsign.engines import Engine, EngineStatus
@@ -27,6 +28,7 @@ class Detector:
         self.info: ModelInfo = folder.info
         self.plan = folder.plan
         self.calibration = folder.calibration
+        self.methods = explain.methods(folder.config["architecture"])
         self._engine: Engine | None = engines.create(
             folder, device, precision or settings.precision()
         )
@@ -82,34 +84,41 @@ class Detector:
     def verdict(self, logit: float) -> Verdict:
         return judge(logit, self.calibration)
 
-    def ready_to_explain(self, method: str = "gradcam") -> None:
+    def ready_to_explain(self, method: str = "") -> None:
         """Load what explaining takes: up to ten seconds, and half a gigabyte where OpenVINO scores,
         which goes on meanwhile.
 
         Raises:
-            KeyError: no such method.
+            KeyError: as `explain`.
         """
-        explain.method(method)
+        self._explainer(method)
         _ = self._loaded().eager  # loaded by being asked for
 
-    def explain(self, picture: Picture, method: str = "gradcam") -> Heatmap:
-        """Where the evidence lies.
+    def explain(self, image: Image.Image, method: str = "") -> Heatmap:
+        """Where the evidence lies in a picture, which may be at its canonical scale already; by the
+        first of `methods` if none is given.
 
         Raises:
-            KeyError: no such method.
+            KeyError: the method is none of `methods`.
         """
-        explainer = explain.method(method)
+        explainer = self._explainer(method)
         from tellsign.engines.torch import out_of_memory
 
         with self._lock:
             engine = self._loaded().eager
             try:
-                return explainer(engine.network, engine.tensor, picture.image, self.plan)
+                return explainer(engine.network, engine.tensor, image, self.plan)
             except RuntimeError as error:
                 if not out_of_memory(error) or engine.device.type == "cpu":
                     raise
             engine = engine.on_cpu()
-            return explainer(engine.network, engine.tensor, picture.image, self.plan)
+            return explainer(engine.network, engine.tensor, image, self.plan)
+
+    def _explainer(self, method: str) -> Callable[..., Heatmap]:
+        method = method or self.methods[0]
+        if method not in self.methods:
+            raise KeyError(method)
+        return explain.method(method)
 
     def check(self, data: bytes) -> dict[str, Any]:
         """The whole way of one picture, from its bytes to the verdict's JSON.

@@ -4,11 +4,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from PIL import Image
+
 from tellsign import provenance
 from tellsign.picture import Picture, decode
 from tellsign.provenance import Evidence
 from tellsign.settings import MAX_PIXELS
-from tellsign.views import Pixels, ViewPlan, views
+from tellsign.views import Pixels, ViewPlan, canonical, cut
 
 STEPS = ("decode", "provenance", "views", "queue", "network")
 """The steps of a picture, in this order in a verdict's timings."""
@@ -16,11 +18,12 @@ STEPS = ("decode", "provenance", "views", "queue", "network")
 
 @dataclass(frozen=True)
 class Prepared:
-    """A picture, what its file says of itself, its views uint8 [n, S, S, 3], and the seconds that
-    each step took."""
+    """A picture, what its file says of itself, the picture at its canonical scale, its views uint8
+    [n, S, S, 3], and the seconds that each step took."""
 
     picture: Picture
     evidence: list[Evidence]
+    scaled: Image.Image
     views: Pixels
     seconds: dict[str, float]
 
@@ -36,10 +39,11 @@ def prepare(data: bytes, plan: ViewPlan, most: int = MAX_PIXELS) -> Prepared:
     decoded = time.perf_counter()
     evidence = provenance.read(data, picture.format, picture.image)
     told = time.perf_counter()
-    cut = views(picture.image, plan)
+    scaled = canonical(picture.image, plan)
+    views = cut(scaled, plan)
     end = time.perf_counter()
     times = (decoded - start, told - decoded, end - told)
-    return Prepared(picture, evidence, cut, dict(zip(STEPS[:3], times, strict=True)))
+    return Prepared(picture, evidence, scaled, views, dict(zip(STEPS[:3], times, strict=True)))
 
 
 def timings(seconds: Mapping[str, float], total: float) -> dict[str, float]:

@@ -38,16 +38,21 @@ def canonical(image: Image.Image, plan: ViewPlan) -> Image.Image:
     Of a strip longer than `MAX_ASPECT` times its breadth the middle is kept.
     """
     width, height = image.size
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        keep = MAX_ASPECT * min(width, height)
+    keep = MAX_ASPECT * min(width, height)
+    if max(width, height) > keep:
         left, top = max(0, width - keep) // 2, max(0, height - keep) // 2
         image = image.crop((left, top, left + min(width, keep), top + min(height, keep)))
-        width, height = image.size
+    size = canonical_size(width, height, plan)
+    return image if image.size == size else resize(image, *size)
+
+
+def canonical_size(width: int, height: int, plan: ViewPlan) -> tuple[int, int]:
+    """Width and height of what `canonical` makes of a picture, and of what it makes of that."""
+    keep = MAX_ASPECT * min(width, height)
+    width, height = min(width, keep), min(height, keep)
     scale = min(1.0, plan.long_side / max(width, height))
     scale = max(scale, plan.size / min(width, height))
-    if scale == 1.0:
-        return image
-    return resize(image, round(width * scale), round(height * scale))
+    return round(width * scale), round(height * scale)
 
 
 def resize(image: Image.Image, width: int, height: int) -> Image.Image:
@@ -95,11 +100,15 @@ def boxes(width: int, height: int, plan: ViewPlan) -> list[Box]:
 
 def views(image: Image.Image, plan: ViewPlan) -> Pixels:
     """All views of a picture, uint8 [n, size, size, 3]: the crops, then the whole if planned."""
-    return np.stack(list(_views(image, plan)))
+    return cut(canonical(image, plan), plan)
 
 
-def _views(image: Image.Image, plan: ViewPlan) -> Iterator[Pixels]:
-    scaled = canonical(image, plan)
+def cut(scaled: Image.Image, plan: ViewPlan) -> Pixels:
+    """The same of a picture at its canonical scale."""
+    return np.stack(list(_cut(scaled, plan)))
+
+
+def _cut(scaled: Image.Image, plan: ViewPlan) -> Iterator[Pixels]:
     for box in boxes(*scaled.size, plan):
         yield np.asarray(scaled.crop(box))
     if plan.whole:

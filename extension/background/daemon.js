@@ -150,7 +150,7 @@ export async function check(pairing, bytes, priority, isPrivate) {
  * @returns {Promise<Explanation>}
  */
 export async function explain(pairing, bytes) {
-	return callForJson(pairing, "/v1/explain?method=gradcam", { method: "POST", body: bytes });
+	return callForJson(pairing, "/v1/explain", { method: "POST", body: bytes });
 }
 
 /**

@@ -45,7 +45,7 @@ def test_check_gives_the_whole_verdict(detector: Detector) -> None:
 @pytest.mark.parametrize("size", [(320, 240), (1200, 900), (100, 700), (33, 4000)])
 def test_heatmap_spans_the_picture(detector: Detector, size: tuple[int, int]) -> None:
     picture = decode(saved(scene(*size), "PNG"))
-    heatmap = detector.explain(picture)
+    heatmap = detector.explain(picture.image)
     rows, columns = heatmap.resolution
     assert heatmap.values.shape == (rows, columns)
     assert heatmap.values.dtype == np.float32
@@ -56,9 +56,15 @@ def test_heatmap_spans_the_picture(detector: Detector, size: tuple[int, int]) ->
     assert heatmap.where()
 
 
+def test_methods_that_do_not_suit_the_model(detector: Detector) -> None:
+    for method in ("guess", "pixels"):
+        with pytest.raises(KeyError, match=method):
+            detector.explain(decode(PICTURES[0]).image, method)
+
+
 def test_explaining_changes_no_score(detector: Detector) -> None:
     before = detector.check(PICTURES[0])["logit"]
-    detector.explain(decode(PICTURES[0]))
+    detector.explain(decode(PICTURES[0]).image)
     assert detector.check(PICTURES[0])["logit"] == before
 
 

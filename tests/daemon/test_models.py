@@ -47,7 +47,7 @@ def test_a_bundled_model_checks_and_explains(name: str) -> None:
     detector = Detector(model, "cpu")
     data = saved(scene(500, 400), "PNG")
     assert 0 < detector.check(data)["probability"] < 1
-    assert 0 < detector.explain(decode(data)).values.max() <= 1
+    assert 0 < detector.explain(decode(data).image).values.max() <= 1
 
 
 @pytest.mark.parametrize("name", [*architectures.OWN, "resnet18", "vit_base_patch16_224"])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from tellsign.picture import decode
-from tellsign.views import ViewPlan, boxes, canonical, views
+from tellsign.views import ViewPlan, boxes, canonical, canonical_size, views
 from tests.conftest import saved, scene
 
 
@@ -85,6 +85,15 @@ def test_no_copy_is_needed_for_the_very_same_views(kind: str) -> None:
     picture = decode(stored(kind))
     for plan in (ViewPlan(long_side=512, crops=3), ViewPlan(long_side=2000, crops=2)):
         assert (views(picture.image, plan) == views(Image.fromarray(picture.pixels), plan)).all()
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(32, 384), st.integers(1, 2000))
+def test_a_scaled_picture_is_not_scaled_again(
+    width: int, height: int, size: int, long: int
+) -> None:
+    plan = ViewPlan(size, long)
+    scaled = canonical_size(width, height, plan)
+    assert canonical_size(*scaled, plan) == scaled
 
 
 @pytest.mark.parametrize("size", [(32, 20_000), (20_000, 32), (33, 40), (4000, 3000)])

@@ -41,12 +41,12 @@ class Gated(Pool):
         self.scoring.set()
 
     async def prepare(
-        self, data: bytes, sha256: str, plan: ViewPlan, pixels: bool = False
+        self, data: bytes, sha256: str, plan: ViewPlan, scaled: bool = False
     ) -> Prepared:
         self.at_decoding = True
         assert await asyncio.to_thread(self.decoding.wait, 30)
         self.viewed.append(sha256)
-        return await super().prepare(data, sha256, plan, pixels)
+        return await super().prepare(data, sha256, plan, scaled)
 
     def score(self, views: Sequence[Any]) -> list[float]:
         self.at_scoring = True

@@ -50,8 +50,9 @@ async def test_explain(served: Served) -> None:
     assert heatmap["cols"] > heatmap["rows"]
     assert answer["method"] == "gradcam"
     assert answer["verdict"]["picture"]["width"] == 400
-    status, answer = await served.ask("POST", "/v1/explain?method=guess", picture(1))
-    assert (status, answer["error"]["code"]) == (400, "no_such_method")
+    for method, refusal in (("guess", 400), ("", 400), ("pixels", 422)):  # LeViT labels none
+        status, answer = await served.ask("POST", f"/v1/explain?method={method}", picture(1))
+        assert (status, answer["error"]["code"]) == (refusal, "no_such_method")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tellsign_training.augment import Augmentation
 from tellsign_training.cli import app
 from tellsign_training.crops import CropPlan, read_rows
 from tellsign_training.data import DataError, Sample
+from tellsign_training.delivery import TIERS, Tier
 from tellsign_training.partly import FAINTEST, SHARES, blended, pack_partly, region, soft
 from tellsign_training.pixels import iou, pixel_figures
 from tellsign_training.stores import Batches, open_store
@@ -82,16 +83,20 @@ def test_the_mask_is_where_pixels_differ(side: int, seed: int) -> None:
     assert (blended(real, real, layer) == real).all()
 
 
+@pytest.mark.parametrize("tier", [None, *TIERS])
 def test_masks_go_with_the_pixels_through_every_delivery(
-    samples: list[Sample], tmp_path: Path
+    samples: list[Sample], tmp_path: Path, tier: Tier | None
 ) -> None:
     real = [s for s in samples if not s.ai]
-    pack_partly(real, white, 36, tmp_path, CropPlan(4, augment=Augmentation(noise=0.3)), 2)
+    plan = CropPlan(4, augment=Augmentation(noise=0.3))
+    pack_partly(real, white, 36, tmp_path, plan, 2, tier)
     engine = TorchEngine(Whiteness(), [0.0] * 3, [1.0] * 3, "cpu")
     figures = pixel_figures(engine, tmp_path)
     assert figures["iou"]["value"] > 0.9
     assert figures["iou"]["low"] > 0.85
     assert figures["real_marked"]["value"] < 0.01
+    assert figures["iou_redrawn"] == figures["iou"]
+    assert 0.01 < figures["iou_of_all_marked"]["value"] < 0.6
     assert "montage_marked" not in figures
 
 
@@ -157,6 +162,9 @@ def test_intersection_over_union(found: list[int], truth: list[int], expected: f
 
 def test_the_commands_say_what_is_missing(manifest: Path, tmp_path: Path) -> None:
     command = ["partly", "fcn-lite", "--data", str(manifest), "--autoencoder", str(tmp_path)]
+    done = CliRunner().invoke(app, [*command, "--out", str(tmp_path), "--delivery", "fax"])
+    assert done.exit_code == 2
+    assert "no delivery fax: it can be random, clean, web, hard, thumb." in done.stderr
     done = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "out")])
     assert done.exit_code == 2
     assert "taef2_encoder.pth: No such file" in " ".join(done.stderr.split())

@@ -69,7 +69,7 @@ def test_a_recipe_from_crops_to_a_verdict(
     assert math.isfinite(result["logit"])
     assert detector.info.id == recipe.id
     if not isinstance(network, ResNetSVM):  # whose gradients end at its kernel
-        heat = detector.explain(decode(data)).values
+        heat = detector.explain(decode(data).image).values
         assert heat.shape
         assert np.isfinite(heat).all()
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from tellsign_training.crops import CropPlan
 from tellsign_training.data import DataError, read
+from tellsign_training.delivery import TIERS
 from tellsign_training.recipe import RecipeError, read_recipe
 from tellsign_training.terminal import WORKERS, Data, RecipeName, stop
 
@@ -21,6 +22,9 @@ def partly_command(
         int, typer.Option(min=3, help="Pictures: a third each partly fake, real, fake throughout.")
     ] = 3000,
     split: str = "train",
+    delivery: Annotated[
+        str, typer.Option(help="random, to learn from; clean, web, hard or thumb to measure by.")
+    ] = "random",
     seed: int = 11,
 ) -> None:
     """Make partly fake pictures with masks and store them as crops; goes on where it was stopped.
@@ -30,12 +34,15 @@ def partly_command(
     from tellsign_training.fakes import TinyAutoencoder
     from tellsign_training.partly import RoundTrip, pack_partly
 
+    tiers = {"random": None} | {tier.name: tier for tier in TIERS}
+    if delivery not in tiers:
+        stop(f"There is no delivery {delivery}: it can be {', '.join(tiers)}.")
     try:
         chosen = read_recipe(recipe)
         samples = read(data, split)
         TinyAutoencoder.load(autoencoder)  # here, so that what is missing is said once
         plan = CropPlan(4, chosen.views, seed, chosen.augment)
-        pack_partly(samples, RoundTrip(autoencoder), count, out, plan, WORKERS)
+        pack_partly(samples, RoundTrip(autoencoder), count, out, plan, WORKERS, tiers[delivery])
     except OSError as error:
         stop(f"{error.filename}: {error.strerror}.")
     except (RecipeError, DataError) as error:
@@ -43,7 +50,7 @@ def partly_command(
 
 
 def pixels_command(
-    model: Annotated[Path, typer.Argument(help="A model folder of an fcn.")],
+    model: Annotated[Path, typer.Argument(help="A model folder of pixels or an fcn.")],
     store: Annotated[Path, typer.Argument(help="A store of tellsign-train partly.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:

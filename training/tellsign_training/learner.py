@@ -46,14 +46,16 @@ class Learner(nn.Module):
             ]
             parts["hints"] = plan.hints_weight * torch.stack(missed).sum()
         elif isinstance(self.detector, PixelDetector):
-            pixels = self.detector.pixels(batch["x"])
+            pixels, mask = self.detector.pixels(batch["x"]).float(), batch["mask"].float()
             parts["pixels"] = F.binary_cross_entropy_with_logits(
-                pixels.float(), batch["mask"].float()
+                pixels, _smoothed(mask, plan.label_smoothing)
             )
+            if plan.overlap_weight:
+                parts["overlap"] = plan.overlap_weight * _not_overlapping(pixels, mask)
             logits = self.detector.pooled(pixels)
         else:
             logits = self.detector(batch["x"]).flatten()
-        target = batch["y"] * (1 - plan.label_smoothing) + plan.label_smoothing / 2
+        target = _smoothed(batch["y"], plan.label_smoothing)
         parts["label"] = plan.label_weight * F.binary_cross_entropy_with_logits(
             logits.float(), target
         )
@@ -72,6 +74,20 @@ class Learner(nn.Module):
         found["statistics"] = detector.norm(found["statistics"])
         logits = detector.head(found["statistics"]).squeeze(1)
         return logits, {name: to(found[name]) for name, to in self.to_hints.items()}
+
+
+def _smoothed(label: torch.Tensor, by: float) -> torch.Tensor:
+    return label * (1 - by) + by / 2
+
+
+def _not_overlapping(pixels: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """1 less the Jaccard index of probabilities with masks, [n, S, S], of those with both kinds of
+    pixels (Rahman and Wang, 2016)."""
+    probability = torch.sigmoid(pixels)
+    both = (probability * mask).sum((1, 2))
+    either = (probability + mask - probability * mask).sum((1, 2))
+    partly = mask.amin((1, 2)) < mask.amax((1, 2))
+    return ((1 - (both + 1) / (either + 1)) * partly).mean()
 
 
 def _missed(found: torch.Tensor, wanted: torch.Tensor, hinted: torch.Tensor) -> torch.Tensor:

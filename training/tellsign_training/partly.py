@@ -24,7 +24,14 @@ from tellsign.views import Pixels, canonical, resize, whole
 from tellsign_training.augment import augmented
 from tellsign_training.crops import CropPlan, array, claim, write_rows
 from tellsign_training.data import DataError, Sample, load, source_weights
-from tellsign_training.delivery import LOSSLESS, limited, random_delivery, with_history
+from tellsign_training.delivery import (
+    LOSSLESS,
+    Tier,
+    deliver,
+    limited,
+    random_delivery,
+    with_history,
+)
 from tellsign_training.fakes import Redraw, round_trip
 from tellsign_training.pooled import pooled
 
@@ -47,6 +54,8 @@ FEATHER = 0.015
 FAINTEST = 26
 """Where less of the fake than this of 255 shows, the picture stays as it was."""
 
+PARTLY = "partly_"
+"""How sources of partly fake pictures begin."""
 MONTAGE = "montage_real"
 """The source of real pictures with a part of another real one."""
 
@@ -74,9 +83,11 @@ def pack_partly(
     store: Path,
     plan: CropPlan,
     workers: int,
+    tier: Tier | None = None,
 ) -> None:
     """Write a store of `count` pictures, a third of each kind; goes on where it was stopped.
 
+    They are delivered at random, or all in one tier of the protocol, to measure by.
     `redraw` is sent to the workers. Every other group takes its fakes from the generated pictures
     among the samples, where there are any. Small sources are favoured as in a training.
 
@@ -87,7 +98,7 @@ def pack_partly(
     if not plan.augment.keeps_places:
         raise DataError("[augment]: with masks only colour and noise leave pixels in their places.")
     groups = _groups(samples, count // KINDS, plan.seed)
-    claim(store, samples, plan, partly=count)
+    claim(store, samples, plan, partly=count, tier=tier.name if tier else "random")
     size, rows = plan.view.size, KINDS * len(groups)
     shape = (rows, plan.passes, size, size)
     crops = array(store / "crops.npy", np.uint8, (*shape, 3))
@@ -95,7 +106,8 @@ def pack_partly(
     done = array(store / "done.npy", np.bool_, (rows,))
     write_rows(store, [row for group in groups for row in group.rows()])
     todo = [(g, groups[g]) for g in np.flatnonzero(~done[::KINDS]).tolist()]
-    results = pooled(partial(_crops, redraw=redraw, plan=plan), todo, workers, "partly fakes")
+    make = partial(_crops, redraw=redraw, plan=plan, tier=tier)
+    results = pooled(make, todo, workers, "partly fakes")
     for (g, group), result in zip(todo, results, strict=True):
         if isinstance(result, str):
             print(f"left out {group.base.path}: {result}")
@@ -119,7 +131,7 @@ class Group:
         """What rows.csv says of each kind; `path` is that of the base picture."""
         way, other = ("generated", self.generated) if self.generated else ("redrawn", self.base)
         certain = self.base.certain and other.certain
-        yield replace(self.base, ai=True, source=f"partly_{way}", certain=certain)
+        yield replace(self.base, ai=True, source=f"{PARTLY}{way}", certain=certain)
         yield replace(self.base, source=MONTAGE if self.real else "whole_real")
         yield replace(other, ai=True, source=f"whole_{way}")
 
@@ -149,7 +161,7 @@ def _chosen(samples: Sequence[Sample], count: int, rng: np.random.Generator) -> 
 
 
 def _crops(
-    numbered: tuple[int, Group], redraw: Redraw, plan: CropPlan
+    numbered: tuple[int, Group], redraw: Redraw, plan: CropPlan, tier: Tier | None
 ) -> tuple[Pixels, Mask] | str:
     """The crops uint8 [3, passes, S, S, 3] and masks [3, passes, S, S] of a group, or why not."""
     number, group = numbered
@@ -171,7 +183,7 @@ def _crops(
         (blended(real, other, layer), np.zeros_like(mask)),
         (fake, np.ones_like(mask)),
     )
-    cuts = [_cut(*kind, turn, plan, rng) for kind in kinds for turn in range(plan.passes)]
+    cuts = [_cut(*kind, turn, plan, tier, rng) for kind in kinds for turn in range(plan.passes)]
     crops, masks = (np.stack(part) for part in zip(*cuts, strict=True))
     shape = (KINDS, plan.passes)
     return crops.reshape(*shape, *crops.shape[1:]), masks.reshape(*shape, *masks.shape[1:])
@@ -245,12 +257,17 @@ def blended(real: Pixels, fake: Pixels, layer: Pixels) -> Pixels:
 
 
 def _cut(
-    pixels: Pixels, mask: Mask, turn: int, plan: CropPlan, rng: np.random.Generator
+    pixels: Pixels,
+    mask: Mask,
+    turn: int,
+    plan: CropPlan,
+    tier: Tier | None,
+    rng: np.random.Generator,
 ) -> tuple[Pixels, Mask]:
-    """A view of a square after a random delivery, as `crops.crops_of` makes it, and its mask."""
+    """A view of a square after a delivery, as `crops.crops_of` makes it, and its mask."""
     size = plan.view.size
     image = augmented(Image.fromarray(pixels), plan.augment, rng)
-    image = random_delivery(image, True, rng)
+    image = deliver(image, tier) if tier else random_delivery(image, True, rng)
     layer = resize(Image.fromarray(mask.astype(np.uint8) * 255), *image.size)
     image, layer = canonical(image, plan.view), canonical(layer, plan.view)
     if plan.shows_whole(turn):

@@ -1,5 +1,6 @@
 """How well a pixel detector finds what is generated in partly fake pictures."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,12 @@ from tellsign.models.architectures import PixelDetector
 from tellsign_training.crops import read_rows
 from tellsign_training.data import DataError
 from tellsign_training.metrics import measured
-from tellsign_training.partly import MONTAGE
+from tellsign_training.partly import MONTAGE, PARTLY
 from tellsign_training.stores import open_store
 
 Masks = npt.NDArray[np.bool_]
 Array = npt.NDArray[np.float64]
-ByBase = dict[str, list[float]]
+ByBase = defaultdict[str, list[float]]
 """Figures of the crops of each base picture."""
 
 
@@ -32,19 +33,20 @@ def iou(found: Masks, truth: Masks) -> Array:
 def pixel_figures(engine: TorchEngine, store: Path) -> dict[str, dict[str, float]]:
     """What a pixel detector marks (logit > 0) in a store of partly.py.
 
-    `iou` is the mean over the crops that are fake in part; `real_marked` and `montage_marked` are
-    the share of marked pixels in those of real pictures and of real pictures with a part of another
-    one. Each with a 95 % bootstrap interval by base picture.
+    `iou` is the mean over the crops that are fake in part, `iou_redrawn` and `iou_generated` over
+    those of each kind, and `iou_of_all_marked` what marking every pixel would give. `real_marked`
+    and `montage_marked` are the share of marked pixels in crops of real pictures and of real
+    pictures with a part of another one. Each with a 95 % bootstrap interval by base picture.
 
     Raises:
         DataError: not such a store, or not a pixel detector.
     """
     opened, rows, network = open_store(store), read_rows(store), engine.network
     if not isinstance(network, PixelDetector):
-        raise DataError("The model gives no label to pixels: take an fcn.")
+        raise DataError("The model gives no label to pixels: take that of the recipe pixels.")
     if opened.masks is None:
         raise DataError(f"{store} has no masks: it was not made by tellsign-train partly.")
-    figures: dict[str, ByBase] = {"iou": {}, "real_marked": {}, "montage_marked": {}}
+    figures: defaultdict[str, ByBase] = defaultdict(lambda: defaultdict(list))
     todo = np.flatnonzero(opened.packed).tolist()
     for row in track(todo, "looking at pixels", console=Console(stderr=True)):
         truth, base = np.asarray(opened.masks[row]), rows[row]["path"]
@@ -54,15 +56,18 @@ def pixel_figures(engine: TorchEngine, store: Path) -> dict[str, dict[str, float
         with torch.no_grad():
             x = engine.tensor(np.array(opened.crops[row]))  # torch wants what can be written
             found = (network.pixels(x) > 0).cpu().numpy()
+        source = rows[row]["source"]
         if opened.ai[row]:
-            name, values = "iou", iou(found, truth)[partly]
+            values = iou(found, truth)[partly].tolist()
+            figures["iou"][base] += values
+            figures[f"iou_{source.removeprefix(PARTLY)}"][base] += values
+            figures["iou_of_all_marked"][base] += truth.mean((1, 2))[partly].tolist()
         else:
-            name = "montage_marked" if rows[row]["source"] == MONTAGE else "real_marked"
-            values = found.mean((1, 2))
-        figures[name].setdefault(base, []).extend(values.tolist())
-    if not figures["iou"] or not figures["real_marked"]:
+            name = "montage_marked" if source == MONTAGE else "real_marked"
+            figures[name][base] += found.mean((1, 2)).tolist()
+    if not {"iou", "real_marked"} <= figures.keys():
         raise DataError(f"{store} lacks pictures that are partly fake, or real ones.")
-    return {name: _mean(of) for name, of in figures.items() if of}
+    return {name: _mean(of) for name, of in figures.items()}
 
 
 def _mean(of: ByBase) -> dict[str, float]:

@@ -20,8 +20,9 @@ class FitPlan:
     """The schedule of a training.
 
     Both classes count the same, and, with `balanced_sources`, within them the sources. The weights
-    are those of the labels, of a teacher's hints (see hints.py) and of its logits. With
-    `frozen_norms` batch norms keep the statistics that they start with.
+    are those of the labels, of the overlap of masks in pictures that are fake in part, of a
+    teacher's hints (see hints.py) and of its logits. With `frozen_norms` batch norms keep the
+    statistics that they start with.
     """
 
     epochs: int = 10
@@ -40,6 +41,7 @@ class FitPlan:
     seed: int = 0
     balanced_sources: bool = True
     label_weight: float = 1.0
+    overlap_weight: float = 0.0
     hints_weight: float = 0.0
     logits_weight: float = 0.0
     frozen_norms: bool = False

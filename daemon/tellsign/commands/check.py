@@ -31,6 +31,7 @@ class Method(StrEnum):
     """Ways of explaining that `--method` knows."""
 
     gradcam = "gradcam"
+    pixels = "pixels"
 
 
 def check(
@@ -46,7 +47,10 @@ def check(
             help="Write the picture with its evidence in red to this PNG (one file only)."
         ),
     ] = None,
-    method: Annotated[Method, typer.Option(help="How the heatmap is made.")] = Method.gradcam,
+    method: Annotated[
+        Method | None,
+        typer.Option(help="How the heatmap is made; by default as suits the model best."),
+    ] = None,
 ) -> None:
     """Say for each picture whether it is suspected to be AI-made, and how sure that is.
 
@@ -59,6 +63,9 @@ def check(
         errors.print("--heatmap takes exactly one picture.")
         raise typer.Exit(2)
     detector = _load(model, device, errors)
+    if method and method not in detector.methods:
+        errors.print(f"{detector.info.id} can be explained by: {', '.join(detector.methods)}.")
+        raise typer.Exit(2)
     table = None if as_json else _Rows(Console())
     status = 0
     try:
@@ -92,7 +99,7 @@ def _load(model: str, device: str, errors: Console) -> "Detector":
 
 
 def _check(
-    detector: "Detector", path: Path, heatmap: Path | None, method: Method
+    detector: "Detector", path: Path, heatmap: Path | None, method: Method | None
 ) -> dict[str, Any]:
     from tellsign.picture import PictureError, decode
 
@@ -101,7 +108,7 @@ def _check(
         result = detector.check(data)
         if heatmap is not None:
             picture = decode(data)
-            detector.explain(picture, method).over(picture.pixels).save(heatmap, "PNG")
+            detector.explain(picture.image, method or "").over(picture.pixels).save(heatmap, "PNG")
     except PictureError as error:
         return {"path": str(path), "error": {"code": error.code, "message": error.message}}
     except OSError as error:

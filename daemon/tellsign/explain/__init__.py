@@ -8,10 +8,18 @@ from importlib import import_module
 
 from tellsign.explain.heatmap import Heatmap
 
-METHODS = ("gradcam",)
+METHODS = ("gradcam", "pixels")
 """Names of files, and of the function in each."""
 
-__all__ = ["METHODS", "Heatmap", "method"]
+LABELLING = frozenset({"fcn", "noise_unet"})
+"""Architectures that label pixels."""
+
+__all__ = ["METHODS", "Heatmap", "method", "methods"]
+
+
+def methods(architecture: str) -> tuple[str, ...]:
+    """Those that can explain such a network, the best first."""
+    return ("pixels", "gradcam") if architecture in LABELLING else ("gradcam",)
 
 
 def method(name: str) -> Callable[..., Heatmap]:

@@ -3,21 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
+from tellsign.explain.cover import Map, covered
 from tellsign.explain.heatmap import Heatmap
-from tellsign.views import Box, Pixels, ViewPlan, boxes, canonical, middle, whole
-
-Map = npt.NDArray[np.float32]
-
-STRIDE = 16
-"""Pixels of the canonical picture that one cell of the map stands for."""
-BATCH = 16
+from tellsign.views import Pixels, ViewPlan
 
 
 def gradcam(
@@ -28,33 +21,9 @@ def gradcam(
 ) -> Heatmap:
     """Grad-CAM of every crop that covers the picture, each weighted by the crop's own probability.
 
-    Of a model that reads no crops it is that of the picture's middle square, scaled, which it reads
-    in their place. `to_tensor` normalises views as the network wants them.
+    `to_tensor` normalises views as the network wants them.
     """
-    image = canonical(image, plan)
-    everything = ViewPlan(plan.size, plan.long_side, crops=10_000, whole=False)
-    places = boxes(*image.size, everything) if plan.crops else [middle(*image.size)]
-    rows, columns = -(-image.height // STRIDE), -(-image.width // STRIDE)
-    total = np.zeros((rows, columns), np.float64)
-    count = np.zeros_like(total)
-    for start in range(0, len(places), BATCH):
-        batch = places[start : start + BATCH]
-        crops = np.stack([np.asarray(_view(image, box, plan)) for box in batch])
-        maps, weights = _maps(network, to_tensor(crops))
-        for (left, top, right, _), values, weight in zip(batch, maps, weights, strict=True):
-            cells = _shrink(values, -(-(right - left) // STRIDE))
-            row, column = round(top / STRIDE), round(left / STRIDE)
-            part = np.s_[row : row + len(cells), column : column + len(cells)]
-            cut = total[part].shape
-            total[part] += cells[: cut[0], : cut[1]] * weight
-            count[part] += 1
-    values = (total / count.clip(1)).clip(0, 1).astype(np.float32)
-    shrunk = plan.size / (places[0][2] - places[0][0])  # of a scaled view, cells are larger
-    return Heatmap(values, "gradcam", (round(rows * shrunk), round(columns * shrunk)))
-
-
-def _view(image: Image.Image, box: Box, plan: ViewPlan) -> Image.Image:
-    return image.crop(box) if plan.crops else whole(image, plan.size)
+    return covered(image, plan, "gradcam", lambda crops: _maps(network, to_tensor(crops)))
 
 
 def _maps(network: nn.Module, x: torch.Tensor) -> tuple[Map, Map]:
@@ -110,7 +79,3 @@ def _grid(output: torch.Tensor) -> torch.Tensor:
     side = int(output.shape[1] ** 0.5)
     tokens = output[:, output.shape[1] - side * side :]
     return tokens.transpose(1, 2).reshape(len(output), -1, side, side)
-
-
-def _shrink(values: Map, cells: int) -> Map:
-    return np.asarray(Image.fromarray(values).resize((cells, cells), Image.Resampling.BOX))

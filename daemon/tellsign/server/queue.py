@@ -180,7 +180,7 @@ class Queue:
             job = await self._take_waiting()
             try:
                 job.prepared = await self._pool.prepare(
-                    job.data, job.key[0], job.detector.plan, pixels=job.method is not None
+                    job.data, job.key[0], job.detector.plan, scaled=job.method is not None
                 )
             except Exception as error:
                 self._room.release()
@@ -247,7 +247,7 @@ class Queue:
         assert method is not None
         try:
             heatmap = await _run(
-                self._network, lambda: job.detector.explain(prepared.picture, method)
+                self._network, lambda: job.detector.explain(prepared.scaled, method)
             )
         except Exception as error:
             self._settle(job, error)

@@ -58,11 +58,15 @@ async def check(request: web.Request) -> web.Response:
 
 
 async def explain(request: web.Request) -> web.Response:
-    method = request.query.get("method", "gradcam")
-    _check_method(method)
+    method = request.query.get("method")
+    if method is not None and method not in METHODS:
+        raise _no_such_method(400, METHODS)
     async with _work(request, Priority.USER) as (daemon, place, left):
         data, sha256 = await read_picture(request, place)
         detector = await daemon.model.detector()
+        method = method or detector.methods[0]
+        if method not in detector.methods:
+            raise _no_such_method(422, detector.methods)
         await daemon.model.ready_to_explain(detector, method, left() - TO_TELL)
         note(request, priority="user", queue=len(daemon.queue))
         answer = await daemon.queue.ask(data, sha256, detector, Priority.USER, method, left())
@@ -115,10 +119,9 @@ def _choice(request: web.Request, name: str, choices: Sequence[str], otherwise: 
     return given[0]
 
 
-def _check_method(method: str) -> None:
-    if method not in METHODS:
-        names = ", ".join(METHODS)
-        raise ApiError(400, "no_such_method", f"The methods of explanation are: {names}.")
+def _no_such_method(status: int, methods: Sequence[str]) -> ApiError:
+    """400 of what there is not, 422 of what the model in use can't be explained by."""
+    return ApiError(status, "no_such_method", f"It can be explained by: {', '.join(methods)}.")
 
 
 async def get_model(request: web.Request) -> web.Response:

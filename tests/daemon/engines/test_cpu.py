@@ -56,7 +56,7 @@ def test_torch_answers_until_the_graph_is_made(empty: Path, model: ModelFolder) 
     detector._engine.prepare()
     assert (detector.engine.engine, detector.engine.precision) == ("openvino", "f32")
     np.testing.assert_allclose(detector.score([cut] * 3), before * 3, atol=1e-3)
-    assert detector.explain(picture).values.max() > 0
+    assert detector.explain(picture.image).values.max() > 0
     again = CpuEngine(model, "f32")
     assert again.status.engine == "openvino"
     assert again._torch is None

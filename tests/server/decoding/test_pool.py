@@ -50,8 +50,8 @@ async def pools() -> AsyncIterator[Callable[..., Pool]]:
         await pool.close()
 
 
-def prepare(pool: Pool, data: bytes, pixels: bool = False) -> asyncio.Task[Prepared]:
-    return asyncio.create_task(pool.prepare(data, digest(data), PLAN, pixels))
+def prepare(pool: Pool, data: bytes, scaled: bool = False) -> asyncio.Task[Prepared]:
+    return asyncio.create_task(pool.prepare(data, digest(data), PLAN, scaled))
 
 
 async def pid(pool: Pool) -> int:
@@ -62,12 +62,12 @@ async def pid(pool: Pool) -> int:
 
 
 async def test_same_as_without_workers(pools: Callable[..., Pool]) -> None:
-    """Facts, evidence, views and pixels, of every format and of what says something of itself."""
+    """Facts, evidence, views, the scaled picture, of every format and of what tells of itself."""
     told = making.with_texts(parameters=making.INFOTEXT, prompt=making.comfyui())
     files = [*(making.plain(format) for format in making.FORMATS), told, JPEG]
     pool = pools(2)
-    for whole in (False, True):
-        there = await asyncio.gather(*(prepare(pool, data, whole) for data in files))
+    for scaled in (False, True):
+        there = await asyncio.gather(*(prepare(pool, data, scaled) for data in files))
         for data, got in zip(files, there, strict=True):
             here = prepared.prepare(data, PLAN)
             assert got.evidence == here.evidence
@@ -75,10 +75,11 @@ async def test_same_as_without_workers(pools: Callable[..., Pool]) -> None:
             facts = [(p.format, p.width, p.height, p.sha256) for p in (got.picture, here.picture)]
             assert facts[0] == facts[1]
             assert set(got.seconds) == set(here.seconds)
-            if whole:
-                assert (got.picture.pixels == here.picture.pixels).all()
+            if scaled:
+                assert got.scaled.tobytes() == here.scaled.tobytes()
             else:
-                assert not got.picture.pixels.size
+                assert not min(got.scaled.size)
+            assert not got.picture.pixels.size
     assert there[-2].evidence
 
 
@@ -142,23 +143,20 @@ async def test_hang_is_cut_off(pools: Callable[..., Pool]) -> None:
 
 @linux
 async def test_memory_is_bounded(pools: Callable[..., Pool]) -> None:
-    """A picture that takes too much, to decode or to send, is refused, by a worker that goes on."""
+    """A picture that takes too much is refused, by a worker that goes on."""
     big = conftest.saved(conftest.scene(4900, 5000), "PNG", compress_level=1)
-    for memory, pixels in ((120, False), (260, True)):
-        pool = pools(1, memory=memory * 2**20)
-        number = await pid(pool)
-        if pixels:
-            await prepare(pool, big)
-        with pytest.raises(PictureError, match="memory") as caught:
-            await prepare(pool, big, pixels)
-        assert caught.value.code == "too_many_pixels"
-        assert await pid(pool) == number
+    pool = pools(1, memory=120 * 2**20)
+    number = await pid(pool)
+    with pytest.raises(PictureError, match="memory") as caught:
+        await prepare(pool, big)
+    assert caught.value.code == "too_many_pixels"
+    assert await pid(pool) == number
     limits = Path(f"/proc/{number}/limits").read_text().splitlines()
     assert any(line.split()[:5] == ["Max", "core", "file", "size", "0"] for line in limits)
     roomy = pools(1)
     number = await pid(roomy)
     before = megabytes(number, "VmRSS")
-    await prepare(roomy, big, pixels=True)
+    await prepare(roomy, big, scaled=True)
     await until(lambda: megabytes(number, "VmRSS") < before + 40)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from tellsign.prepared import Prepared
 from tellsign.provenance import Evidence, Kind
 from tellsign.server.decoding import wire
 from tellsign.server.decoding.wire import Garbage, Request
-from tellsign.views import ViewPlan
+from tellsign.views import ViewPlan, canonical_size
 
 from ..conftest import picture
 
@@ -24,9 +25,9 @@ ENTRY = Evidence(Kind.CAPTURE, False, None, True, "A camera.", {"camera": "é", 
 
 
 def made(size: int = 32, crops: int = 1) -> tuple[Request, Prepared]:
-    request = Request(FILE, ViewPlan(size, 768, crops, whole=True), pixels=True)
+    request = Request(FILE, ViewPlan(size, 768, crops, whole=True), scaled=True)
     whole = prepared.prepare(FILE, request.plan)
-    return request, Prepared(whole.picture, [ENTRY], whole.views, whole.seconds)
+    return request, replace(whole, evidence=[ENTRY])
 
 
 def answered(data: bytes, request: Request) -> Prepared:
@@ -43,7 +44,7 @@ def test_wire_there_and_back() -> None:
     wire.write_answer(stream, request, here)
     there = answered(stream.getvalue(), request)
     assert (there.evidence, there.seconds) == (here.evidence, here.seconds)
-    assert (there.picture.pixels == here.picture.pixels).all()
+    assert there.scaled.tobytes() == here.scaled.tobytes()
     assert (there.views == here.views).all()
 
 
@@ -83,7 +84,7 @@ def test_any_answer(data: st.DataObject) -> None:
         place = place[key]
     place[key] = data.draw(values)
     text = json.dumps(told).encode()
-    arrays = bytes(2 * 32 * 32 * 3 + 64 * 48 * 3)
+    arrays = bytes(2 * 32 * 32 * 3 + 2 * 64 * 48 * 3)
     try:
         got = answered(len(text).to_bytes(4, "little") + text + arrays, request)
     except (Garbage, EOFError):
@@ -91,7 +92,7 @@ def test_any_answer(data: st.DataObject) -> None:
     picture = got.picture
     assert picture.format in FORMATS
     assert picture.sha256 == digest(FILE)
-    assert picture.pixels.shape == (picture.height, picture.width, 3)
+    assert got.scaled.size == canonical_size(picture.width, picture.height, request.plan)
     assert got.views.shape in ((1, 32, 32, 3), (2, 32, 32, 3))
     assert all(0 <= seconds <= 3600 for seconds in got.seconds.values())
     texts = json.dumps([entry.as_dict() for entry in got.evidence], allow_nan=False)

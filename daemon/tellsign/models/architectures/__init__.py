@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from tellsign.models.architectures.classics import CNN8, LeNet5
 from tellsign.models.architectures.clip import ClipTower
-from tellsign.models.architectures.fcn import PixelDetector
+from tellsign.models.architectures.fcn import Fcn, NoiseUnet, PixelDetector
 from tellsign.models.architectures.levit import Levit, LevitDetector, LevitStatistics
 from tellsign.models.architectures.statistics import StatisticsDetector, StatisticsReader
 from tellsign.models.architectures.svm import ResNetSVM
@@ -30,7 +30,8 @@ OWN: dict[str, Callable[..., nn.Module]] = {
     "lenet5": LeNet5,
     "cnn8": CNN8,
     "resnet18_svm": ResNetSVM,
-    "fcn": PixelDetector,
+    "fcn": Fcn,
+    "noise_unet": NoiseUnet,
     "clip_vit_b16": ClipTower,
     "statistics": StatisticsDetector,
 }
@@ -40,8 +41,9 @@ _NO_FILLERS = frozenset({"requires_grad_", "detach_"})
 """What changes a parameter in place, but not its numbers."""
 
 __all__ = [
-    "CNN8", "OWN", "TIMM", "ClipTower", "LeNet5", "Levit", "LevitDetector", "LevitStatistics",
-    "PixelDetector", "ResNetSVM", "StatisticsDetector", "StatisticsReader", "create", "unfilled",
+    "CNN8", "OWN", "TIMM", "ClipTower", "Fcn", "LeNet5", "Levit", "LevitDetector",
+    "LevitStatistics", "NoiseUnet", "PixelDetector", "ResNetSVM", "StatisticsDetector",
+    "StatisticsReader", "create", "unfilled",
 ]  # fmt: skip
 
 

@@ -52,21 +52,21 @@ class Pool:
         self._threads = ThreadPoolExecutor(self.size, "tellsign-decode")
 
     async def prepare(
-        self, data: bytes, sha256: str, plan: ViewPlan, pixels: bool = False
+        self, data: bytes, sha256: str, plan: ViewPlan, scaled: bool = False
     ) -> Prepared:
-        """`prepared.prepare`, elsewhere; the picture comes without its pixels unless they are asked
-        for. At most `size` calls at a time.
+        """`prepared.prepare`, elsewhere; the picture comes without its pixels, and at its canonical
+        scale only if asked for. At most `size` calls at a time.
 
         Raises:
             PictureError: the bytes give no picture, or have ended the worker.
         """
         try:
-            return await self._ask(Request(data, plan, pixels, LARGE), sha256)
+            return await self._ask(Request(data, plan, scaled, LARGE), sha256)
         except PictureError as error:
             if error.code != "too_many_pixels":
                 raise
         async with self._large:
-            return await self._ask(Request(data, plan, pixels), sha256)
+            return await self._ask(Request(data, plan, scaled), sha256)
 
     async def close(self) -> None:
         """End all workers. Calls that are still running have been cancelled."""

@@ -2,9 +2,9 @@
 
 A message is the length of its JSON (uint32), the JSON in UTF-8, and the bytes that it announces:
 
-    request   plan, pixels, most, size      the file
-    answer    picture, evidence,            views uint8 [n, S, S, 3] and, if they were asked for,
-              views, seconds                pixels uint8 [H, W, 3]
+    request   plan, scaled, most, size      the file
+    answer    picture, evidence,            views uint8 [n, S, S, 3] and, if it was asked for, the
+              views, seconds                picture at its canonical scale, uint8 [h, w, 3]
     answer    error
 
 A worker may have been taken over by the file that it read. The daemon makes only data out of what
@@ -23,7 +23,7 @@ from tellsign.picture import CODES, FORMATS, Picture, PictureError
 from tellsign.prepared import STEPS, Prepared
 from tellsign.provenance.evidence import Evidence, shown
 from tellsign.settings import MAX_PIXELS, MIN_SIDE
-from tellsign.views import Pixels, ViewPlan
+from tellsign.views import Pixels, ViewPlan, canonical_size
 
 MAX_TOLD = 4 * 2**20
 """Bytes of a message's JSON: far more than all evidence, whose texts are bounded."""
@@ -39,17 +39,17 @@ class Garbage(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be made of a file; `pixels` says whether the whole picture is to come back, `most`
-    how many of them it may have."""
+    """What is to be made of a file; `scaled` says whether the picture is to come back beside its
+    views, `most` how many pixels it may have."""
 
     data: bytes
     plan: ViewPlan
-    pixels: bool = False
+    scaled: bool = False
     most: int = MAX_PIXELS
 
 
 def write_request(stream: IO[bytes], request: Request) -> None:
-    told = {"pixels": request.pixels, "most": request.most, "size": len(request.data)}
+    told = {"scaled": request.scaled, "most": request.most, "size": len(request.data)}
     _write(stream, {"plan": request.plan.as_dict(), **told}, request.data)
 
 
@@ -61,7 +61,7 @@ def read_request(stream: IO[bytes]) -> Request:
     """
     told = _told(stream)
     data = _read(stream, told["size"])
-    return Request(data, ViewPlan(**told["plan"]), told["pixels"], told["most"])
+    return Request(data, ViewPlan(**told["plan"]), told["scaled"], told["most"])
 
 
 def write_answer(stream: IO[bytes], request: Request, prepared: Prepared) -> None:
@@ -73,8 +73,8 @@ def write_answer(stream: IO[bytes], request: Request, prepared: Prepared) -> Non
         "views": len(prepared.views),
         "seconds": [prepared.seconds[step] for step in STEPS[:3]],
     }
-    pixels = picture.image.tobytes() if request.pixels else b""
-    _write(stream, told, prepared.views.data, pixels)
+    scaled = prepared.scaled.tobytes() if request.scaled else b""
+    _write(stream, told, prepared.views.data, scaled)
 
 
 def write_refusal(stream: IO[bytes], error: PictureError) -> None:
@@ -82,7 +82,8 @@ def write_refusal(stream: IO[bytes], error: PictureError) -> None:
 
 
 def read_answer(stream: IO[bytes], request: Request, sha256: str) -> Prepared:
-    """A worker's answer to a request for the file of that digest, hostile. The views are read-only.
+    """A worker's answer to a request for the file of that digest, hostile. The views are read-only,
+    the picture is without its pixels, and so is `scaled` if it was not asked for.
 
     Raises:
         PictureError: the file gives no picture.
@@ -105,9 +106,10 @@ def read_answer(stream: IO[bytes], request: Request, sha256: str) -> Prepared:
     plan = request.plan
     count = _whole(told["views"], 1, plan.crops + plan.whole)
     views = _array(stream, count, plan.size, plan.size, 3)
-    size = (width, height) if request.pixels else (0, 0)
-    image = Image.frombytes("RGB", size, _read(stream, size[0] * size[1] * 3))
-    return Prepared(Picture(image, format, width, height, sha256), evidence, views, seconds)
+    size = canonical_size(width, height, plan) if request.scaled else (0, 0)
+    scaled = Image.frombytes("RGB", size, _read(stream, size[0] * size[1] * 3))
+    picture = Picture(Image.new("RGB", (0, 0)), format, width, height, sha256)
+    return Prepared(picture, evidence, scaled, views, seconds)
 
 
 def _write(stream: IO[bytes], told: dict[str, Any], *parts: bytes | memoryview) -> None:
