@@ -11,6 +11,7 @@ from tellsign_training import crossed
 from tellsign_training.cli import app
 from tellsign_training.crops import CropPlan
 from tellsign_training.data import DataError, Sample, read
+from tellsign_training.networks import build
 from tellsign_training.probe import Features
 from tellsign_training.recipe import read_recipe
 from tests.training.conftest import pack_splits
@@ -68,12 +69,13 @@ def test_what_only_a_source_tells_is_of_no_use(
         train = [sample for sample in samples if sample.split == "train"]
         for i, row in enumerate(rows):
             values[i, int(train[row].source[1])] = 3.0 if train[row].ai else -3.0
-        return Features(values, rows, np.ones(3, np.float32))
+        ai = np.array([train[row].ai for row in rows])
+        return Features(values, rows, ai, np.ones(3, np.float32))
 
     monkeypatch.setattr(crossed, "features_of", features_of)
     scores: list[np.ndarray] = []
     monkeypatch.setattr(crossed, "figures", lambda _, score: scores.append(score) or {})
-    crossed.crossed(recipe, tmp_path / "train", samples, lite0, 3)
+    crossed.crossed(build(recipe, lite0), recipe, [tmp_path / "train"], samples, 3)
     assert np.abs(scores[0]).max() < 1.5  # heads that had seen them would say 3
 
 
@@ -97,4 +99,4 @@ def test_the_command_tells_of_each_kind_and_source(
     words[4] = other
     done = CliRunner().invoke(app, list(map(str, words)))
     assert done.exit_code == 2
-    assert "does not name" in done.output
+    assert "does not name" in " ".join(done.output.split())

@@ -1,12 +1,16 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
+from tellsign.models import folder
 from tellsign.models.architectures import ClipTower
+from tellsign.models.folder import ModelFolder
 from tellsign_training.cli import app
 from tellsign_training.crops import CropPlan
 from tellsign_training.fit import normalised
@@ -23,23 +27,29 @@ def run(*words: object) -> tuple[int, str]:
     return done.exit_code, " ".join(done.output.split())
 
 
-def test_a_head_on_channel_statistics(manifest: Path, lite0: Path, tmp_path: Path) -> None:
-    recipe = read_recipe(RECIPE)
+@pytest.mark.parametrize("name", ["lite0-statistics", "levit-128s"])
+def test_a_head_on_channel_statistics(
+    name: str, manifest: Path, lite0: Path, tmp_path: Path
+) -> None:
+    """Weights of a backbone, or a model folder, whose folded batch norms come back."""
+    recipe = read_recipe(name)
     pack_splits(manifest, tmp_path, CropPlan(2, recipe.views))
-    store, out = tmp_path / "train", tmp_path / "out"
-    status, said = run(RECIPE, store, "--weights", lite0, "--out", out, "--epochs", 4000)
+    stores, out = [tmp_path / "train", tmp_path / "val"], tmp_path / "out"
+    first = ["--weights", lite0] if name == RECIPE else ["--start", folder(name)]
+    status, said = run(name, *stores, *first, "--out", out, "--epochs", 4000)
     assert status == 0, said
-    network = build(recipe, scratch=True)
+    network: Any = build(recipe, scratch=True)
     network.load_state_dict(load_file(out / "best.safetensors"))
-    stem = "backbone.conv_stem.weight"
-    assert network.state_dict()[stem].equal(load_file(lite0)[stem.removeprefix("backbone.")])
-    opened = open_store(store)
-    crops = opened.crops[opened.packed]
-    x = normalised(torch.from_numpy(crops).flatten(0, 1), recipe.mean, recipe.std)
-    with torch.inference_mode():
-        logits = network.eval()(x).numpy().reshape(crops.shape[:2])
-    ai = opened.ai[opened.packed]
-    assert np.array_equal(logits > 0, np.broadcast_to(ai[:, None], logits.shape))
+    start: Any = build(recipe, lite0) if name == RECIPE else ModelFolder(folder(name)).network()
+    for opened in map(open_store, stores):
+        crops = opened.crops[opened.packed]
+        x = normalised(torch.from_numpy(crops).flatten(0, 1), recipe.mean, recipe.std)
+        with torch.inference_mode():
+            logits = network.eval()(x).numpy().reshape(crops.shape[:2])
+            found, wanted = (one.eval().statistics(x) for one in (network, start))
+        torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-3)
+        ai = opened.ai[opened.packed]
+        assert np.array_equal(logits > 0, np.broadcast_to(ai[:, None], logits.shape))
 
 
 def test_what_can_not_be_probed_is_named(manifest: Path, lite0: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tellsign_training.crops import CropPlan
 from tellsign_training.data import DataError
 from tellsign_training.learner import Learner
 from tellsign_training.networks import build
-from tellsign_training.probe import probe
+from tellsign_training.probe import features_of, probe
 from tellsign_training.recipe import read_recipe
 from tellsign_training.stores import Batches, open_store
 from tellsign_training.teacher import (
@@ -169,14 +170,38 @@ def test_a_probe_is_a_detector_out_of_the_features(
 ) -> None:
     recipe = read_recipe("clip-vit-b16")
     with pytest.raises(DataError, match="teach"):
-        probe(recipe, store, clip)
+        probe(build(recipe, clip), recipe, [store])
     monkeypatch.setattr(teacher, "VECTOR", 8)
     monkeypatch.setattr(ClipTower, "DIRECTIONS", 8)
     assert teach_by(store, "--teacher", clip, "--passes", "0,1")[0] == 0
-    network = probe(recipe, store, clip, epochs=4000)
+    network = probe(build(recipe, clip), recipe, [store], epochs=4000)
     opened = open_store(store)
     rows, turns = np.nonzero(opened.taught)
     x = torch.from_numpy((opened.crops[rows, turns] - MEAN) / STD).permute(0, 3, 1, 2)
     with torch.inference_mode():
         logits = network(x).numpy()
     assert ((logits > 0) == opened.ai[rows]).mean() > 0.9  # a few crops are told apart by any tower
+
+
+def test_stores_are_probed_together_if_they_are_whitened_alike(
+    store: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, other = read_recipe("clip-vit-b16"), tmp_path / "other"
+    monkeypatch.setattr(teacher, "VECTOR", 8)
+    shutil.copytree(store, other)
+    (other / "teacher").mkdir()
+    for path, passes in ((store, [0, 1]), (other, [1])):
+        teach(path, lambda crops: crops[:, ::7, ::7, 0].reshape(len(crops), -1) / 255, passes)
+        if path == store:
+            shutil.copy(store / "teacher" / "projection.npz", other / "teacher")
+    ai, network = open_store(store).ai, build(recipe, clip)
+    one, both = (features_of(network, recipe, stores) for stores in ([store], [store, other]))
+    assert both.rows.tolist() == [*one.rows, *(np.unique(one.rows) + len(ai))]
+    assert np.array_equal(both.ai, np.tile(ai, 2)[both.rows])
+    values, again = np.split(both.values * both.spread, [len(one.rows)])
+    np.testing.assert_allclose(values, one.values * one.spread, rtol=1e-4)
+    np.testing.assert_allclose(again, values[1::2], rtol=1e-4)
+
+    (other / "teacher" / "projection.npz").write_bytes(b"another")
+    with pytest.raises(DataError, match="whitened differently"):
+        probe(network, recipe, [store, other])

@@ -8,11 +8,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tellsign.models.folder import ModelError
 from tellsign_training.crossed import FPRS, crossed
 from tellsign_training.data import DataError, read
 from tellsign_training.evaluate import told
+from tellsign_training.networks import build
 from tellsign_training.recipe import RecipeError, read_recipe
-from tellsign_training.terminal import Data, RecipeName, StorePath, Weights, stop
+from tellsign_training.terminal import Data, RecipeName, Start, StorePaths, Weights, stop
+from tellsign_training.unfuse import further
 
 WORST = 10
 """Sources that are shown."""
@@ -20,9 +23,10 @@ WORST = 10
 
 def crossed_command(
     recipe: RecipeName,
-    store: StorePath,
+    stores: StorePaths,
     data: Data,
-    weights: Weights,
+    weights: Weights = None,
+    start: Start = None,
     out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
     folds: Annotated[int, typer.Option(help="Parts that the sources are divided in.", min=2)] = 5,
 ) -> None:
@@ -31,8 +35,10 @@ def crossed_command(
     Heads are fitted as by `probe`, on the rest; a picture's score is the mean over its crops.
     """
     try:
-        found = crossed(read_recipe(recipe), store, read(data), weights, folds)
-    except (DataError, RecipeError, OSError, ValueError) as error:
+        plan = read_recipe(recipe)
+        network = further(start, stores[0], plan) if start else build(plan, weights)
+        found = crossed(network, plan, stores, read(data), folds)
+    except (DataError, ModelError, RecipeError, OSError, ValueError) as error:
         stop(str(error))
     if out:
         out.write_text(json.dumps(found, indent=2) + "\n", "utf-8")

@@ -4,8 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import torch
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -21,20 +19,29 @@ from rich.text import Text
 from safetensors.torch import save_file
 from torch import nn
 
-from tellsign.models.architectures import Levit, ResNetSVM
+from tellsign.models.architectures import ResNetSVM
 from tellsign.models.folder import ModelError, ModelFolder
 from tellsign_training.augment import Augmentation
 from tellsign_training.crops import CropPlan, pack
 from tellsign_training.data import DataError, read
 from tellsign_training.export import export as write_folder
-from tellsign_training.fit import Setting, fit, normalised
-from tellsign_training.networks import build, learns
+from tellsign_training.fit import Setting, fit
+from tellsign_training.networks import build
 from tellsign_training.probe import probe
 from tellsign_training.recipe import Recipe, RecipeError, read_recipe
 from tellsign_training.stores import Store, have_hints, open_store
 from tellsign_training.svm import fit_svm
-from tellsign_training.terminal import WORKERS, Data, RecipeName, StorePath, Weights, stop
-from tellsign_training.unfuse import unfused
+from tellsign_training.terminal import (
+    WORKERS,
+    Data,
+    RecipeName,
+    Start,
+    StorePath,
+    StorePaths,
+    Weights,
+    stop,
+)
+from tellsign_training.unfuse import further
 
 console = Console()
 VAL_SEED = 99
@@ -123,21 +130,25 @@ def teach_command(
 
 def probe_command(
     recipe: RecipeName,
-    store: StorePath,
-    weights: Weights,
+    stores: StorePaths,
     out: Annotated[Path, typer.Option(help="Folder of best.safetensors.")],
+    weights: Weights = None,
+    start: Start = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes through the features, in place of the usual.", min=1)
     ] = None,
 ) -> None:
-    """Fit a head on a frozen backbone's features, in minutes: of clip-vit-b16 or lite0-statistics.
+    """Fit a head on a frozen backbone's features, in minutes.
 
-    Those of clip-vit-b16 are what `teach` has written into the store. Next is `tellsign-train
-    export RECIPE --weights OUT/best.safetensors`.
+    The backbone is that of --weights or of a model folder. Of clip-vit-b16 the features are what
+    `teach` has written into the stores. Next is `tellsign-train export RECIPE --weights
+    OUT/best.safetensors`.
     """
+    plan = _recipe(recipe)
     try:
-        network = probe(_recipe(recipe), store, weights, epochs)
-    except (DataError, RecipeError, OSError, ValueError) as error:
+        network = further(start, stores[0], plan) if start else build(plan, weights)
+        network = probe(network, plan, stores, epochs)
+    except (DataError, ModelError, RecipeError, OSError, ValueError) as error:
         stop(str(error))
     out.mkdir(parents=True, exist_ok=True)
     save_file(network.state_dict(), out / "best.safetensors")
@@ -160,12 +171,8 @@ def fit_command(
         list[float] | None, typer.Option(help="Each store's share of a batch; default equal.")
     ] = None,
     val: Annotated[Path | None, typer.Option(help="The store of `val`.")] = None,
-    start: Annotated[
-        Path | None, typer.Option(help="A model folder of this recipe's network to train further.")
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="First weights of the backbone (safetensors).")
-    ] = None,
+    start: Start = None,
+    weights: Weights = None,
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="Start from random weights.")
     ] = False,
@@ -190,9 +197,7 @@ def fit_command(
     shares = [s / sum(share) for s in share] if share else [1 / len(store)] * len(store)
     stores = [open_store(path) for path in store]
     try:
-        network = (
-            _start(start, stores[0].crops, plan) if start else build(plan, weights, from_scratch)
-        )
+        network = further(start, store[0], plan) if start else build(plan, weights, from_scratch)
         setting = Setting(device, deterministic, watts=watts)
         _train(plan, network, stores, shares, open_store(val), out, setting)
     except (RecipeError, ModelError, ValueError) as error:
@@ -246,22 +251,6 @@ def export_command(
     """Write a model folder, to be calibrated next."""
     write_folder(_recipe(recipe), weights, out, None, card.read_text("utf-8"), small)
     console.print(f"Wrote {out}. Now run tellsign-train calibrate.")
-
-
-def _start(path: Path, crops: np.ndarray, recipe: Recipe) -> nn.Module:
-    """The network of a model folder, with what learns of it.
-
-    Batch norms that are folded away take their statistics from 512 crops.
-    """
-    folder = ModelFolder(path)
-    if folder.config["architecture"] != recipe.network["architecture"]:
-        raise RecipeError(f"{path.name} is no {recipe.network['architecture']}.")
-    network = folder.network()
-    if isinstance(network, Levit):
-        some = np.array(crops[:: max(1, len(crops) // 512), 0])
-        network = unfused(folder, normalised(torch.from_numpy(some), recipe.mean, recipe.std))
-    learns(network, recipe.learns)
-    return network
 
 
 def _pack(recipe: Recipe, data: Path, split: str, out: Path, passes: int, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""What a head makes of sources that it has not seen, each source of a store in its turn.
+"""What a head makes of sources that it has not seen, each source of the stores in its turn.
 
 Splits are few and lack whole kinds of pictures; a store's own sources are many. They are divided in
 parts, heads are fitted on all but one and score that one (cross-validation by groups), until every
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from tellsign_training.crops import read_rows
 from tellsign_training.data import DataError, Sample
@@ -28,10 +29,8 @@ from tellsign_training.metrics import (
     tpr_at_fpr,
     wilson_share,
 )
-from tellsign_training.networks import build
 from tellsign_training.probe import features_of, fitted, head_plan, said
 from tellsign_training.recipe import Recipe
-from tellsign_training.stores import open_store
 
 FPRS = (0.01, 0.05)
 LEAST = 20
@@ -39,28 +38,32 @@ LEAST = 20
 
 
 def crossed(
-    recipe: Recipe, store: Path, samples: Sequence[Sample], weights: Path, folds: int
+    network: nn.Module,
+    recipe: Recipe,
+    stores: Sequence[Path],
+    samples: Sequence[Sample],
+    folds: int,
 ) -> dict[str, Any]:
-    """The figures of a recipe's network over a store's pictures, whose kinds `samples` tell.
+    """The figures of a network over the pictures of stores; `samples` tell their kinds.
 
     Raises:
-        DataError: the store has no features, pictures that are not among the samples, or a fold
-            has one class alone.
-        RecipeError: the network is one whose head can't be fitted, or the weights are others.
+        DataError: a store has no features, or others than the first, or pictures that are not
+            among the samples, or a fold has one class alone.
+        RecipeError: the network is one whose head can't be fitted.
     """
-    network, opened = build(recipe, weights), open_store(store)
     hidden, plan = head_plan(network, recipe)
-    known, paths = {str(s.path): s for s in samples}, [row["path"] for row in read_rows(store)]
+    known = {str(s.path): s for s in samples}
+    paths = [row["path"] for store in stores for row in read_rows(store)]
     if missing := [path for path in paths if path not in known]:
-        raise DataError(f"{store} holds {missing[0]}, which the data does not name.")
+        raise DataError(f"A store holds {missing[0]}, which the data does not name.")
     pictures = [known[path] for path in paths]
-    features = features_of(network, recipe, opened, store)
+    features = features_of(network, recipe, stores)
     part = parts([pictures[row].source for row in features.rows], folds)
     logits = np.empty(len(features.rows))
     for fold in range(folds):
         out = part == fold
-        ai = opened.ai[features.rows[~out]]
-        logits[out] = said(fitted(features.values[~out], ai, hidden, plan), features.values[out])
+        members = fitted(features.values[~out], features.ai[~out], hidden, plan)
+        logits[out] = said(members, features.values[out])
     rows, index = np.unique(features.rows, return_inverse=True)
     mean = np.bincount(index, logits) / np.bincount(index)
     return figures([pictures[row] for row in rows], mean)

@@ -1,14 +1,14 @@
-"""A detector out of what a frozen network says of a store, in minutes.
+"""A detector out of what a frozen network says of stores of crops, in minutes.
 
 Only a head is fitted to features that are there already: an average of small networks with one
 layer each, in which both classes count the same. (Counting each source the same as well made the
 AUC of CLIP's over sources left out 0.73 in place of 0.69, see crossed.py, but on val 0.951 in place
 of 0.956, and no better on test.) Of a `clip_vit_b16` the features are what `teach` has written, and
-its head takes the whitening and all of the networks in one. Of a `statistics` they are taken here,
-of every crop.
+its head takes the whitening and all of the networks in one. Of a network that is read by the
+statistics of its channels they are taken here, of every crop.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,11 @@ from rich.progress import track
 from torch import nn
 from torch.nn import functional as F
 
-from tellsign.models.architectures import ClipTower, StatisticsDetector
+from tellsign.models.architectures import ClipTower, StatisticsReader
 from tellsign_training.data import DataError
 from tellsign_training.fit import normalised
 from tellsign_training.frozen import Array, compiled
 from tellsign_training.metrics import Labels
-from tellsign_training.networks import build
 from tellsign_training.recipe import Recipe, RecipeError
 from tellsign_training.stores import Store, open_store
 from tellsign_training.terminal import WORKERS
@@ -55,31 +54,34 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Features:
-    """What a head reads of crops, float32 [n, d], and which row of the store each is of, int [n].
+    """What a head reads of crops, float32 [n, d], which row each is of, int [n], and its label.
 
-    They have about unit variance; `spread` [d] is the standard deviation that they had.
+    Rows are counted through all stores. The values have about unit variance; `spread` [d] is the
+    standard deviation that they had.
     """
 
     values: Array
     rows: npt.NDArray[np.int64]
+    ai: Labels
     spread: Array
 
 
-def probe(recipe: Recipe, store: Path, weights: Path, epochs: int | None = None) -> nn.Module:
-    """The recipe's network with a backbone's weights and a fitted head.
+def probe(
+    network: nn.Module, recipe: Recipe, stores: Sequence[Path], epochs: int | None = None
+) -> nn.Module:
+    """The recipe's network, its head fitted to what the rest of it says of the stores' crops.
 
     Raises:
-        DataError: the store has no features, or those of one class alone.
-        RecipeError: the network is one whose head can't be fitted, or the weights are others.
+        DataError: a store has no features, or others than the first, or all are of one class.
+        RecipeError: the network is one whose head can't be fitted.
     """
-    network, opened = build(recipe, weights), open_store(store)
     hidden, plan = head_plan(network, recipe)
-    features = features_of(network, recipe, opened, store)
+    features = features_of(network, recipe, stores)
     if epochs:
         plan = replace(plan, epochs=epochs)
-    members = fitted(features.values, opened.ai[features.rows], hidden, plan)
+    members = fitted(features.values, features.ai, hidden, plan)
     if isinstance(network, ClipTower):
-        projection = np.load(store / "teacher" / "projection.npz")
+        projection = np.load(_projection(stores[0]))
         network.head.load_state_dict(_clip_head(projection, features.spread, members))
     else:
         [(first, last)] = members
@@ -98,56 +100,95 @@ def head_plan(network: nn.Module, recipe: Recipe) -> tuple[int, HeadPlan]:
     hidden = int(recipe.network.get("options", {}).get("hidden", 0))
     if hidden and isinstance(network, ClipTower):
         return hidden, CLIP
-    if hidden and isinstance(network, StatisticsDetector):
+    if hidden and isinstance(network, StatisticsReader):
         return hidden, STATISTICS
     raise RecipeError(
-        f"{recipe.id}: only clip_vit_b16 and statistics, with options.hidden, can be probed."
+        f"{recipe.id}: only networks that are read by statistics, and clip_vit_b16, both with "
+        "options.hidden, can be probed."
     )
 
 
-def features_of(network: nn.Module, recipe: Recipe, store: Store, path: Path) -> Features:
-    """What the head of a network reads of a store's crops.
+def features_of(network: nn.Module, recipe: Recipe, stores: Sequence[Path]) -> Features:
+    """What the head of a network reads of the crops of stores.
 
     The norm of a statistics network takes its mean and variance from them.
 
     Raises:
-        DataError: the store has none.
+        DataError: a store has none, or others than the first.
     """
-    if isinstance(network, StatisticsDetector):
-        return _statistics(network, recipe, store)
+    opened = [open_store(path) for path in stores]
+    found = (
+        _statistics(network, recipe, opened)
+        if isinstance(network, StatisticsReader)
+        else [_taught(store, path, stores[0]) for store, path in zip(opened, stores, strict=True)]
+    )
+    firsts = np.cumsum([0, *(len(store.ai) for store in opened)])
+    values = np.concatenate([part for part, _ in found])
+    spread = values.std(0)
+    if isinstance(network, StatisticsReader):
+        values = _normed(network, values)
+    else:
+        values /= spread
+    return Features(
+        values,
+        np.concatenate([rows + first for (_, rows), first in zip(found, firsts, strict=False)]),
+        np.concatenate([store.ai[rows] for store, (_, rows) in zip(opened, found, strict=True)]),
+        spread,
+    )
+
+
+Found = tuple[Array, npt.NDArray[np.int64]]
+"""Features [n, d] of a store's crops, and the row of each."""
+
+
+def _projection(store: Path) -> Path:
+    return store / "teacher" / "projection.npz"
+
+
+def _taught(store: Store, path: Path, first: Path) -> Found:
     if store.vector is None or not store.taught.any():
         raise DataError(f"{path} has no features: run `tellsign-train teach` on it first.")
+    if _projection(path).read_bytes() != _projection(first).read_bytes():
+        raise DataError(
+            f"The features of {path} and {first} are whitened differently: copy "
+            f"{_projection(first)} into the other's `teacher` before it is taught."
+        )
     rows, turns = np.nonzero(store.taught)
-    values = np.asarray(store.vector, np.float32)[rows, turns]
-    spread = values.std(0)
-    return Features(values / spread, rows, spread)
+    return np.asarray(store.vector, np.float32)[rows, turns], rows
 
 
-def _statistics(network: StatisticsDetector, recipe: Recipe, store: Store) -> Features:
-    take = compiled(Statistics(network), torch.zeros(2, 3, *store.crops.shape[2:4]), WORKERS)
-    rows = np.flatnonzero(store.packed)
-    parts = []
-    for start in track(range(0, len(rows), AT_ONCE), "taking statistics"):
-        crops = store.crops[rows[start : start + AT_ONCE]]
-        x = normalised(torch.from_numpy(crops).flatten(0, 1), recipe.mean, recipe.std)
-        parts.append(take(x.contiguous().numpy())[0])
-    found = np.concatenate(parts)
+def _statistics(network: StatisticsReader, recipe: Recipe, stores: list[Store]) -> list[Found]:
+    shape = stores[0].crops.shape
+    take = compiled(Statistics(network), torch.zeros(2, 3, *shape[2:4]), WORKERS)
+    found = []
+    for store in stores:
+        rows = np.flatnonzero(store.packed)
+        parts = []
+        for start in track(range(0, len(rows), AT_ONCE), "taking statistics"):
+            crops = store.crops[rows[start : start + AT_ONCE]]
+            x = normalised(torch.from_numpy(crops).flatten(0, 1), recipe.mean, recipe.std)
+            parts.append(take(x.contiguous().numpy())[0])
+        found.append((np.concatenate(parts), np.repeat(rows, store.crops.shape[1])))
+    return found
+
+
+@torch.no_grad()
+def _normed(network: StatisticsReader, values: Array) -> Array:
     network.norm[0].load_state_dict(
         {
-            "running_mean": torch.from_numpy(found.mean(0)),
-            "running_var": torch.from_numpy(found.var(0)),
+            "running_mean": torch.from_numpy(values.mean(0)),
+            "running_var": torch.from_numpy(values.var(0)),
             "num_batches_tracked": torch.tensor(0),
         }
     )
-    with torch.no_grad():
-        values = network.norm.eval()(torch.from_numpy(found)).numpy()
-    return Features(values, np.repeat(rows, store.crops.shape[1]), found.std(0))
+    normed: Array = network.norm.eval()(torch.from_numpy(values)).numpy()
+    return normed
 
 
 class Statistics(nn.Module):
     """Only what the head of a detector reads, float [n, 3, S, S] -> [n, features]."""
 
-    def __init__(self, network: StatisticsDetector) -> None:
+    def __init__(self, network: StatisticsReader) -> None:
         super().__init__()
         self.network = network
 

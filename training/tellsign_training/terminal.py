@@ -13,7 +13,11 @@ Data = Annotated[Path, typer.Option(help="A manifest (CSV) or a folder of pictur
 Model = Annotated[Path, typer.Argument(help="A model folder.")]
 RecipeName = Annotated[str, typer.Argument(help="A recipe's name or TOML file.")]
 StorePath = Annotated[Path, typer.Argument(help="A store of crops.")]
-Weights = Annotated[Path, typer.Option(help="Weights of the backbone (safetensors).")]
+StorePaths = Annotated[list[Path], typer.Argument(help="Stores of crops.")]
+Start = Annotated[Path | None, typer.Option(help="A model folder of the recipe's to go on from.")]
+Weights = Annotated[
+    Path | None, typer.Option(help="First weights of the backbone (safetensors), else fetched.")
+]
 
 
 def stop(message: str) -> NoReturn:

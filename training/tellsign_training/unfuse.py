@@ -5,14 +5,41 @@ statistics of each layer's output are measured on crops, and the batch norm's sc
 set so that the network computes what it did.
 """
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from tellsign.models import architectures
 from tellsign.models.architectures import Levit
 from tellsign.models.folder import ModelError, ModelFolder
+from tellsign_training.fit import normalised
+from tellsign_training.networks import learns
+from tellsign_training.recipe import Recipe, RecipeError
+
+
+def further(path: Path, store: Path, recipe: Recipe) -> nn.Module:
+    """The network of a model folder, with what learns of it by the recipe.
+
+    Batch norms that are folded away take their statistics from 512 crops of the store.
+
+    Raises:
+        ModelError: the folder is damaged.
+        RecipeError: it holds another architecture than the recipe's.
+        OSError: there is no store.
+    """
+    folder = ModelFolder(path)
+    if folder.config["architecture"] != recipe.network["architecture"]:
+        raise RecipeError(f"{path.name} is no {recipe.network['architecture']}.")
+    network = folder.network()
+    if isinstance(network, Levit):
+        crops = np.load(store / "crops.npy", mmap_mode="r")
+        some = np.array(crops[:: max(1, len(crops) // 512), 0])
+        network = unfused(folder, normalised(torch.from_numpy(some), recipe.mean, recipe.std))
+    learns(network, recipe.learns)
+    return network
 
 
 @torch.no_grad()
