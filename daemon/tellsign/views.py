@@ -52,7 +52,8 @@ def canonical_size(width: int, height: int, plan: ViewPlan) -> tuple[int, int]:
     width, height = min(width, keep), min(height, keep)
     scale = min(1.0, plan.long_side / max(width, height))
     scale = max(scale, plan.size / min(width, height))
-    return round(width * scale), round(height * scale)
+    width, height = round(width * scale), round(height * scale)
+    return min(width, MAX_ASPECT * height), min(height, MAX_ASPECT * width)
 
 
 def resize(image: Image.Image, width: int, height: int) -> Image.Image:

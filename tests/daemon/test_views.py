@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -88,6 +88,7 @@ def test_no_copy_is_needed_for_the_very_same_views(kind: str) -> None:
 
 
 @given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(32, 384), st.integers(1, 2000))
+@example(571, 4568, 57, 457)
 def test_a_scaled_picture_is_not_scaled_again(
     width: int, height: int, size: int, long: int
 ) -> None:
