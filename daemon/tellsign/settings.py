@@ -58,7 +58,7 @@ def verdicts_file() -> Path | None:
 
 def precision() -> str:
     """`TELLSIGN_PRECISION`, what networks calculate in: auto, f32, bf16 or f16."""
-    return os.environ.get("TELLSIGN_PRECISION", "auto")
+    return os.environ.get("TELLSIGN_PRECISION") or "auto"
 
 
 def data_dir() -> Path:

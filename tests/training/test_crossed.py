@@ -85,7 +85,8 @@ def test_the_command_tells_of_each_kind_and_source(
     monkeypatch.setattr(crossed, "LEAST", 1)
     pack_splits(manifest, tmp_path, CropPlan(2, read_recipe(RECIPE).views))
     out = tmp_path / "found.json"
-    words = ["crossed", RECIPE, tmp_path / "train", "--data", manifest, "--weights", lite0]
+    twice = [tmp_path / "train"] * 2  # each picture counts once all the same
+    words = ["crossed", RECIPE, *twice, "--data", manifest, "--weights", lite0]
     done = CliRunner().invoke(app, [*map(str, words), "--folds", "3", "--out", str(out)])
     assert done.exit_code == 0, done.output
     found = json.loads(out.read_text("utf-8"))
@@ -96,7 +97,7 @@ def test_the_command_tells_of_each_kind_and_source(
 
     other = tmp_path / "other.csv"
     other.write_text("path,split,label\nx.png,train,ai\n", "utf-8")
-    words[4] = other
+    words[5] = other
     done = CliRunner().invoke(app, list(map(str, words)))
     assert done.exit_code == 2
     assert "does not name" in " ".join(done.output.split())

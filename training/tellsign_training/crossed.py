@@ -46,6 +46,8 @@ def crossed(
 ) -> dict[str, Any]:
     """The figures of a network over the pictures of stores; `samples` tell their kinds.
 
+    A picture that is in several stores counts once, with the mean over all of its crops.
+
     Raises:
         DataError: a store has no features, or others than the first, or pictures that are not
             among the samples, or a fold has one class alone.
@@ -56,17 +58,16 @@ def crossed(
     paths = [row["path"] for store in stores for row in read_rows(store)]
     if missing := [path for path in paths if path not in known]:
         raise DataError(f"A store holds {missing[0]}, which the data does not name.")
-    pictures = [known[path] for path in paths]
     features = features_of(network, recipe, stores)
-    part = parts([pictures[row].source for row in features.rows], folds)
+    shown, index = np.unique(np.array(paths)[features.rows], return_inverse=True)
+    pictures = [known[path] for path in shown]
+    part = parts([pictures[i].source for i in index], folds)
     logits = np.empty(len(features.rows))
     for fold in range(folds):
         out = part == fold
         members = fitted(features.values[~out], features.ai[~out], hidden, plan)
         logits[out] = said(members, features.values[out])
-    rows, index = np.unique(features.rows, return_inverse=True)
-    mean = np.bincount(index, logits) / np.bincount(index)
-    return figures([pictures[row] for row in rows], mean)
+    return figures(pictures, np.bincount(index, logits) / np.bincount(index))
 
 
 def parts(sources: Sequence[str], folds: int) -> npt.NDArray[np.int64]:

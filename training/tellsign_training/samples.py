@@ -53,7 +53,7 @@ PHOTOGRAPHS = (
     Photograph("astronaut.png", "Portrait day", "NASA, public domain"),
     Photograph(
         "chelsea.png", "Look who is here", "S. van der Walt, CC0", ANIME,
-        width=400, shrink=4, times=5,
+        width=404, shrink=4, times=8,
     ),
     Photograph("coffee.png", "First cup", "R. Michetti, no restrictions", PLUS, declares=True),
     Photograph("rocket.jpg", "Lift-off", "SpaceX, CC0", PLUS),
