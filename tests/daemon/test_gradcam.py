@@ -6,9 +6,11 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
 from torch import nn
 
+from tellsign.engines.torch import TorchEngine
 from tellsign.explain.gradcam import _grid, _maps, cam_layer, gradcam
 from tellsign.models import ModelFolder, folder
-from tellsign.views import Pixels, ViewPlan
+from tellsign.views import Pixels, ViewPlan, views
+from tests.conftest import scene
 from tests.model_folders import SHIPPED
 
 
@@ -27,8 +29,8 @@ class Bright(nn.Module):
         return self.conv(x).mean((1, 2, 3)) / 10
 
 
-def _tensor(views: Pixels) -> torch.Tensor:
-    return torch.from_numpy(views).permute(0, 3, 1, 2).float()
+def _tensor(pixels: Pixels) -> torch.Tensor:
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
 
 
 @pytest.mark.parametrize("plan", [ViewPlan(64, 320, 2, True), ViewPlan(64, 320, 0, True)])
@@ -60,10 +62,11 @@ def test_the_whole_covers_the_middle_square_to_its_edges() -> None:
 def test_maps_are_those_of_the_library(name: str) -> None:
     """Which takes seconds to import, and gradients of all weights."""
     model = ModelFolder(folder(name))
-    network, x = model.network(), torch.randn(2, 3, model.plan.size, model.plan.size)
+    network = model.network()
+    x = TorchEngine(network, model.mean, model.std, "cpu").tensor(views(scene(), model.plan))
     maps, probabilities = _maps(network, x)
     with GradCAM(network, [cam_layer(network)], reshape_transform=_grid) as cam:
-        expected = cam(x, [RawScoresOutputTarget()] * 2)
+        expected = cam(x, [RawScoresOutputTarget()] * len(x))
     np.testing.assert_allclose(maps, expected, atol=1e-5)
     assert maps.max() > 0.9
     with torch.no_grad():
