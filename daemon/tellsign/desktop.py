@@ -2,13 +2,18 @@
 
 import logging
 import os
+import queue
+import select
 import sys
 import sysconfig
 import time
 import webbrowser
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+Work = Callable[[], object]
 
 TRAY_NEEDS = (
     "The tray icon has no menu, which needs GTK: install PyGObject and AppIndicator "
@@ -55,6 +60,58 @@ def tray_library() -> Any:
             f"There is no tray icon, because the display can't be used: {error}."
         ) from None
     return pystray
+
+
+def title(pystray: Any, text: str) -> str:
+    """A text as an icon can have it: Xlib's titles are in Latin-1."""
+    if not _is_xlib(pystray.Icon):
+        return text
+    return text.replace("…", "...").encode("latin-1", "replace").decode("latin-1")
+
+
+def between_events(icon: Any) -> Callable[[Work], None]:
+    """What takes the work of other threads on an icon that is not yet run, and does it.
+
+    Most desktops' libraries see to it themselves. python-xlib now and then waits for itself for
+    ever where two threads talk to the display: there the work is done by the icon's own thread,
+    some time after the call.
+    """
+    return _Between(icon) if _is_xlib(type(icon)) else _now
+
+
+def _now(work: Work) -> None:
+    work()
+
+
+class _Between:
+    """An icon's events as pystray's Xlib way reads them, with work done between them."""
+
+    def __init__(self, icon: Any) -> None:
+        self._display = icon._display
+        self._work: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        self._wakes, self._wake = os.pipe()
+        icon._events = self._events
+
+    def __call__(self, work: Work) -> None:
+        self._work.put(work)
+        os.write(self._wake, b"\0")
+
+    def _events(self) -> Iterator[Any]:
+        display = self._display
+        while True:
+            while display.pending_events():
+                yield display.next_event()
+            display.sync()  # flush() can leave something unsent
+            if display.pending_events():
+                continue
+            ready, _, _ = select.select([display, self._wakes], [], [])
+            if self._wakes in ready:
+                os.read(self._wakes, 1)
+                self._work.get()()
+
+
+def _is_xlib(kind: type) -> bool:
+    return kind.__module__.endswith("_xorg")
 
 
 def wait_for_tray(pystray: Any, seconds: float) -> None:

@@ -23,7 +23,7 @@ from PIL import Image
 
 from tellsign import autostart
 from tellsign.autostart import AutostartError
-from tellsign.desktop import TRAY_NEEDS, tray_library, wait_for_tray
+from tellsign.desktop import TRAY_NEEDS, between_events, title, tray_library, wait_for_tray
 from tellsign.server import local
 from tellsign.server.events import PING_SECONDS
 from tellsign.server.local import Running
@@ -132,7 +132,9 @@ class Tray:
         self._bright = Image.open(ICON).convert("RGBA")
         self._pale = _pale(self._bright)
         menu = pystray.Menu(self._items)
-        self._icon = pystray.Icon("tellsign", self._pale, self._follower.view.status, menu)
+        status = title(pystray, self._follower.view.status)
+        self._icon = pystray.Icon("tellsign", self._pale, status, menu)
+        self._do = between_events(self._icon)
 
     def run(self) -> None:
         """Until Quit or `stop`; on the main thread, which macOS asks for."""
@@ -143,20 +145,23 @@ class Tray:
                 raise
 
     def stop(self) -> None:
-        """End, also where the desktop's library waits for itself: Xlib's can, with two threads."""
+        """End, also where the desktop's library waits for itself."""
         self._stopped = True
         last = threading.Timer(STOP_SECONDS, os._exit, [0])
         last.daemon = True
         last.start()
-        self._icon.stop()
+        self._do(self._icon.stop)
 
     def _started(self, icon: Any) -> None:
-        icon.visible = True
+        self._do(partial(setattr, icon, "visible", True))
         threading.Thread(target=self._follower.run, name="follower", daemon=True).start()
 
     def _show(self, view: View) -> None:
+        self._do(partial(self._draw, view))
+
+    def _draw(self, view: View) -> None:
         self._icon.icon = self._bright if view.looks else self._pale
-        self._icon.title = view.status
+        self._icon.title = title(self._pystray, view.status)
         self._icon.update_menu()
 
     def _items(self) -> Iterator[Any]:
@@ -236,7 +241,7 @@ class Tray:
     def _tell(self, refusal: str) -> None:
         """In the menu, until something else has been asked for."""
         self._refusal = refusal
-        self._icon.update_menu()
+        self._do(self._icon.update_menu)
 
 
 def run(attached: bool = False) -> None:

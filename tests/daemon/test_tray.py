@@ -15,7 +15,7 @@ from PIL import Image
 
 from tellsign.settings import DEFAULT_MODEL
 from tests.conftest import until
-from tests.model_folders import make
+from tests.model_folders import make, set_config
 from tests.server.test_app import Process
 
 NEEDED = ("Xvfb", "trayer", "xdotool", "import", "dbus-daemon")
@@ -178,10 +178,20 @@ def test_menu(
 
 
 @needs_x
-def test_the_icon_goes_with_a_killed_daemon(panel: None, start: Callable[[], Process]) -> None:
+def test_the_icon_goes_with_a_killed_daemon(
+    panel: None, start: Callable[[], Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Here without a session bus: an icon without a menu, as on the barest of desktops."""
+    monkeypatch.setenv("TELLSIGN_DATA", str(tmp_path / "data"))
+    set_config(make(tmp_path / "data/models/second", "second"), title="Zwölf 模")
     daemon = start()
     icon(f"{READY}LeViT-128S")
+    running = daemon.running
+    for _ in range(20):  # Xlib's two threads once waited for each other
+        running.call("PUT", "/v1/pause", {"paused": True})
+        running.call("PUT", "/v1/pause", {"paused": False})
+    running.call("PUT", "/v1/model", {"id": "second"})
+    icon(f"{READY}Zwölf [?]")  # its titles are in Latin-1
     daemon.process.kill()
     assert daemon.process.stderr
     log = daemon.process.stderr.read()  # to the end, which is that of the icon too
