@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -75,6 +76,17 @@ def test_a_cleaned_copy(samples: list[Sample], tmp_path: Path) -> None:
             assert copy == Sample(copy.path, *list(vars(sample).values())[1:])
 
 
+def test_a_grid_that_is_known(samples: list[Sample], tmp_path: Path) -> None:
+    [done] = curate(samples[3:4], tmp_path, CuratePlan(grid=(3, 2)), workers=1)
+    assert sizes(tmp_path, done) == [(300, 350)] * 6
+    with Image.open(samples[3].path) as whole, Image.open(tmp_path / done.files[5]) as last:
+        cell = whole.crop((600, 350, 900, 700))
+        assert abs(np.asarray(cell, int) - np.asarray(last, int)).mean() < 5
+    curate(samples[3:4], tmp_path, CuratePlan(grid=(3, 2)), workers=1)
+    with pytest.raises(DataError, match="another folder"):
+        curate(samples[3:4], tmp_path, CuratePlan(grid=(2, 3)), workers=1)
+
+
 def test_what_was_stopped_goes_on_and_loses_nothing(
     samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,5 +126,8 @@ def test_the_command(samples: list[Sample], tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "1 unreadable files left out" in result.output
     assert "1 cut, 1 grids split, 1 made smaller" in result.output
+    words[2] = str(tmp_path / "grids")
+    assert CliRunner().invoke(app, [*words, "--grid", "3"]).exit_code == 2
+    assert "16 pictures out of 5" in CliRunner().invoke(app, [*words, "--grid", "2x2"]).output
     words[2] = str(data / "out")
     assert CliRunner().invoke(app, words).exit_code == 2

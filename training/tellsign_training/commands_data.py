@@ -1,5 +1,6 @@
 """The commands of the data room: `tellsign-train check` and `tellsign-train curate`."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -46,13 +47,16 @@ def curate(
     long_side: Annotated[
         int | None, typer.Option(help="Make larger pictures smaller, to this many pixels.", min=64)
     ] = None,
+    grid: Annotated[
+        str, typer.Option(help="Every picture is a grid: its columns and rows, as 3x4.")
+    ] = "",
     workers: Workers = WORKERS,
 ) -> None:
     """Copy pictures without signature strips, caption bars and grids; goes on where it stopped."""
     if data.is_dir() and out.absolute().is_relative_to(data.absolute()):
         stop(f"{out} lies in {data}: choose a folder outside of it.")
     try:
-        done = make_copy(_read(data), out, CuratePlan(long_side), workers)
+        done = make_copy(_read(data), out, CuratePlan(long_side, _grid(grid)), workers)
     except DataError as error:
         stop(str(error))
     steps = Counter(step for one in done for step in one.steps)
@@ -62,6 +66,14 @@ def curate(
         f"{steps['cut']} cut, {steps['split']} grids split, {steps['scaled']} made smaller.",
         markup=False,
     )
+
+
+def _grid(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    if not (named := re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", text)):
+        stop(f"--grid {text}: say columns and rows, as 3x4.")
+    return int(named[1]), int(named[2])
 
 
 def _summarise(facts: Facts) -> None:

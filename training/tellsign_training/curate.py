@@ -25,7 +25,7 @@ from PIL import Image
 from tellsign.picture import PictureError, decode, digest
 from tellsign_training.data import DataError, Sample
 from tellsign_training.delivery import LOSSLESS, encoded, limited
-from tellsign_training.marks import tiles, unmarked
+from tellsign_training.marks import cells, tiles, unmarked
 from tellsign_training.pooled import pooled
 
 MANIFEST = "curated.csv"
@@ -34,9 +34,16 @@ QUALITY = 95
 
 @dataclass(frozen=True)
 class CuratePlan:
-    """What is done beside cutting and splitting: `long_side` in pixels, or None to keep sizes."""
+    """What is done beside cutting and splitting.
+
+    Attributes:
+        long_side: in pixels, or None to keep sizes.
+        grid: columns and rows of equal cells that every picture is known to have; without it
+            grids of four are looked for.
+    """
 
     long_side: int | None = None
+    grid: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def curate(samples: Sequence[Sample], out: Path, plan: CuratePlan, workers: int)
 def cleaned(image: Image.Image, plan: CuratePlan) -> tuple[list[Image.Image], tuple[str, ...]]:
     """What a picture becomes, and the names of the steps that changed it."""
     whole = unmarked(image)
-    parts = tiles(whole)
+    parts = cells(whole, *plan.grid) if plan.grid else tiles(whole)
     small = [limited(part, plan.long_side) if plan.long_side else part for part in parts]
     changed = {
         "cut": whole.size != image.size,
@@ -147,7 +154,7 @@ def _resumed(journal: Path, plan: CuratePlan) -> dict[str, Done]:
         whole = [json.dumps({"plan": asdict(plan)}).encode() + b"\n"]
     _write(journal, b"".join(whole))
     head, *records = map(json.loads, whole)
-    if head["plan"] != asdict(plan):
+    if head["plan"] != json.loads(json.dumps(asdict(plan))):
         raise DataError(f"{journal.parent} was made with {head['plan']}: choose another folder.")
     return {record["original"]: _done(record) for record in records}
 

@@ -99,6 +99,17 @@ def tiles(image: Image.Image) -> list[Image.Image]:
     return [image.crop(box) for box in boxes]
 
 
+def cells(image: Image.Image, columns: int, rows: int) -> list[Image.Image]:
+    """The pictures of a seamless grid of equal cells, in reading order."""
+    x, y = (
+        np.linspace(0, side, count + 1).round().astype(int).tolist()
+        for side, count in zip(image.size, (columns, rows), strict=True)
+    )
+    return [
+        image.crop((x[i], y[j], x[i + 1], y[j + 1])) for j in range(rows) for i in range(columns)
+    ]
+
+
 def _seam(grey: npt.NDArray[np.int16]) -> tuple[int, int] | None:
     """Where the left half ends and the right half begins; None if no seam parts them.
 
