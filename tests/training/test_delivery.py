@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from PIL import Image
 
-from tellsign_training.delivery import on_page, random_delivery, with_history
+from tellsign_training.delivery import SITES, on_page, random_delivery, with_history
 from tests.conftest import scene
 
 
@@ -32,3 +33,13 @@ def test_a_delivery_begins_with_the_history() -> None:
             random_delivery(stored, False, one).tobytes()
             == random_delivery(image, True, two).tobytes()
         )
+
+
+def test_large_pictures_are_delivered_at_the_sizes_of_sites() -> None:
+    """And small ones as they are: so generated ones of 768 pixels are not alone at that size."""
+    image, rng = Image.new("RGB", (1600, 40), "grey"), np.random.default_rng(0)
+    small = image.resize((200, 5))
+    sides = [max(random_delivery(image, False, rng).size) for _ in range(200)]
+    assert sum(side in SITES for side in sides) > 40
+    assert max(sides) == 1280
+    assert {max(random_delivery(small, False, rng).size) for _ in range(20)} >= {200}

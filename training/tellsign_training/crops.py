@@ -49,7 +49,7 @@ class CropPlan:
         return turn % 4 == 3 or not self.view.crops
 
 
-VERSION = 2
+VERSION = 3
 """Of how crops are made: a store of another one is not gone on with."""
 
 
