@@ -156,7 +156,7 @@ inBothBrowsers("the check page", (setting) => {
 		await daemon.stop();
 		await daemon.start();
 		await page.bringToFront();
-		await choose(page, path.join(SAMPLES, "ai-chelsea.jpg"));
+		await choose(page, path.join(SAMPLES, "ai-rocket.jpg"));
 		assert.match((await answers(page, 1))[0], /Not checked\s+This page's time is over/);
 		assert.equal((await shownOf(page)).door, "closed");
 		await page.close();
