@@ -131,7 +131,7 @@ def _random_side(longest: int, rng: np.random.Generator) -> int:
         return longest
     if draw < 0.6:
         return int(rng.choice(sides))
-    return round(np.exp(rng.uniform(np.log(min(224, longest)), np.log(longest))))
+    return round(float(np.exp(rng.uniform(np.log(min(224, longest)), np.log(longest)))))
 
 
 def with_history(image: Image.Image, lossless: bool, rng: np.random.Generator) -> Image.Image:
