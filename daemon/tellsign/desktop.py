@@ -62,7 +62,7 @@ def tray_library() -> Any:
     return pystray
 
 
-def title(pystray: Any, text: str) -> str:
+def icon_title(pystray: Any, text: str) -> str:
     """A text as an icon can have it: Xlib's titles are in Latin-1."""
     if not _is_xlib(pystray.Icon):
         return text

@@ -23,7 +23,7 @@ from PIL import Image
 
 from tellsign import autostart
 from tellsign.autostart import AutostartError
-from tellsign.desktop import TRAY_NEEDS, between_events, title, tray_library, wait_for_tray
+from tellsign.desktop import TRAY_NEEDS, between_events, icon_title, tray_library, wait_for_tray
 from tellsign.server import local
 from tellsign.server.events import PING_SECONDS
 from tellsign.server.local import Running
@@ -132,7 +132,7 @@ class Tray:
         self._bright = Image.open(ICON).convert("RGBA")
         self._pale = _pale(self._bright)
         menu = pystray.Menu(self._items)
-        status = title(pystray, self._follower.view.status)
+        status = icon_title(pystray, self._follower.view.status)
         self._icon = pystray.Icon("tellsign", self._pale, status, menu)
         self._do = between_events(self._icon)
 
@@ -161,7 +161,7 @@ class Tray:
 
     def _draw(self, view: View) -> None:
         self._icon.icon = self._bright if view.looks else self._pale
-        self._icon.title = title(self._pystray, view.status)
+        self._icon.title = icon_title(self._pystray, view.status)
         self._icon.update_menu()
 
     def _items(self) -> Iterator[Any]:

@@ -150,11 +150,12 @@ def _resumed(journal: Path, plan: CuratePlan) -> dict[str, Done]:
     """
     lines = journal.read_bytes().splitlines(keepends=True) if journal.exists() else []
     whole = [line for line in lines if line.endswith(b"\n")]
+    mine = json.dumps({"plan": asdict(plan)})
     if not whole:
-        whole = [json.dumps({"plan": asdict(plan)}).encode() + b"\n"]
+        whole = [mine.encode() + b"\n"]
     _write(journal, b"".join(whole))
     head, *records = map(json.loads, whole)
-    if head["plan"] != json.loads(json.dumps(asdict(plan))):
+    if head != json.loads(mine):
         raise DataError(f"{journal.parent} was made with {head['plan']}: choose another folder.")
     return {record["original"]: _done(record) for record in records}
 

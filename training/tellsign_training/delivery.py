@@ -126,12 +126,11 @@ def _random_side(longest: int, rng: np.random.Generator) -> int:
     Generated pictures are often stored at the very sizes to which sites scale photographs. Were
     photographs seldom delivered at these, the marks of a JPEG at 768 pixels would speak for AI.
     """
-    draw, sides = rng.random(), [side for side in SITES if side < longest]
-    if draw < 0.2 or (draw < 0.6 and not sides):
-        return longest
-    if draw < 0.6:
-        return int(rng.choice(sides))
-    return round(float(np.exp(rng.uniform(np.log(min(224, longest)), np.log(longest)))))
+    draw = rng.random()
+    if draw >= 0.6:
+        return round(float(np.exp(rng.uniform(np.log(min(224, longest)), np.log(longest)))))
+    sides = [side for side in SITES if side < longest]
+    return int(rng.choice(sides)) if sides and draw >= 0.2 else longest
 
 
 def with_history(image: Image.Image, lossless: bool, rng: np.random.Generator) -> Image.Image:

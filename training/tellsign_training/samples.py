@@ -3,9 +3,8 @@
     python -m tellsign_training.samples FOLDER [OUT]
 
 Half of them stay photographs; the others are shrunk, and a generative network draws all of the
-picture anew from that. One declares it, as generators should, in IPTC's
-Digital Source Type. Needs scikit-image and matplotlib for the photographs, and a folder of the ncnn
-networks of Real-ESRGAN.
+picture anew from that. One declares it, as generators should, in IPTC's Digital Source Type. Needs
+scikit-image and matplotlib for the photographs, and a folder of the ncnn networks of Real-ESRGAN.
 """
 
 import json
